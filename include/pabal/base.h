@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pabal/base.h - what every pabal object shares: errors, flags, time-outs, listing and housekeeping.
+ *
+ * Caveats, before anything else:
+ *  - 64-bit Linux only, 5.10 or later. Objects live in one directory on tmpfs: $PABAL_DIR if it is set, else /dev/shm/pabal-<uid>,
+ *    mode 0700. A set-user-id program ignores $PABAL_DIR.
+ *  - Objects outlive the processes that use them: until they are destroyed, or the machine restarts. (logind's RemoveIPC deletes a
+ *    logged-out user's files in /dev/shm.)
+ *  - Whoever may write an object can spoil its content, but not your memory. Whoever may write it can also truncate its file,
+ *    which raises SIGBUS in those who use it.
+ *  - After fork() a handle says -ESTALE in the child: open again there.
+ *  - A memory cgroup that runs out kills; it does not return -ENOSPC.
+ */
+#ifndef PABAL_BASE_H
+#define PABAL_BASE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#if UINTPTR_MAX != 0xffffffffffffffffu
+#error "pabal needs a 64-bit platform: its shared words are 64-bit atomics"
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define PABAL_EXPORT __attribute__((visibility("default")))
+#else
+#define PABAL_EXPORT
+#endif
+
+#define PABAL_VERSION_MAJOR 0
+#define PABAL_VERSION_MINOR 1
+#define PABAL_VERSION_PATCH 0
+/** The version these headers belong to, as major * 1,000,000 + minor * 1,000 + patch. */
+#define PABAL_VERSION_NUMBER (PABAL_VERSION_MAJOR * 1000000 + PABAL_VERSION_MINOR * 1000 + PABAL_VERSION_PATCH)
+
+/** Bytes that hold any object name and its end: names are 1 to 127 bytes of [A-Za-z0-9._-], not starting with a dot. */
+#define PABAL_NAME_SIZE 128
+
+/** Time-outs, in nanoseconds: do not wait; wait without an end. Any other negative value is -EINVAL. */
+#define PABAL_NOWAIT INT64_C(0)
+#define PABAL_FOREVER INT64_C(-1)
+
+/** Flags that every create and open knows; a flag that a call does not know is -EINVAL. */
+enum pabal_flags {
+	PABAL_EXIST_OK = 1u << 0,      /**< create: open an existing object of the same shape; another shape is -EEXIST */
+	PABAL_READ_ONLY = 1u << 1,     /**< open: look, do not touch; everything but stat is -EPERM */
+	PABAL_WAIT_EXISTS = 1u << 2,   /**< open: wait up to wait_ns for the object to be created */
+	PABAL_WAIT_SPIN = 1u << 3,     /**< never sleep: for a core of one's own */
+	PABAL_WAIT_BLOCK = 1u << 4,    /**< sleep at once; with neither flag waiting is adaptive */
+	PABAL_SINGLE_THREAD = 1u << 5, /**< this handle is used by one thread at a time: leave the handle's lock out */
+	PABAL_RESTART = 1u << 6,       /**< go on after a signal handler ran, with the time left, instead of -EINTR */
+	PABAL_EPHEMERAL = 1u << 7,     /**< create: destroy the object with its last handle */
+};
+
+/** What an object is. */
+enum pabal_kind {
+	PABAL_KIND_REGION = 1,
+	PABAL_KIND_BUFFER = 2,
+	PABAL_KIND_MAILBOX = 3,
+	PABAL_KIND_PROCESS = 4,
+};
+
+/**
+ * pabal_version() - the version of the library in use, as text.
+ *
+ * Return: a constant string, "0.1.0".
+ * Threads: any. Blocks: never. Ownership: the library's. If the peer dies: nothing. Errors: none.
+ */
+PABAL_EXPORT const char *pabal_version(void);
+
+/**
+ * pabal_strerror() - what an error code means to pabal, in a few words.
+ * @error: a result of a pabal call; the sign does not matter.
+ *
+ * Return: a constant string. A code that pabal does not use: "unknown error".
+ * Threads: any. Blocks: never. Ownership: the library's. If the peer dies: nothing. Errors: none.
+ */
+PABAL_EXPORT const char *pabal_strerror(int error);
+
+/**
+ * pabal_error_detail() - this thread's last failure as a sentence: what failed, on what, what to do next.
+ *
+ * Return: a string, "" if no call of this thread has failed yet. It stands until the thread's next pabal call.
+ * Threads: each has its own. Blocks: never. Ownership: the library's. If the peer dies: nothing. Errors: none.
+ */
+PABAL_EXPORT const char *pabal_error_detail(void);
+
+/** What pabal_list() tells of one object. All counts as of about the same moment. Sizes in bytes. */
+struct pabal_object_info {
+	char name[PABAL_NAME_SIZE];
+	uint32_t kind;           /**< enum pabal_kind; 0 if error is set */
+	int32_t error;           /**< 0, or why the file could not be looked into: -EBADMSG, -EPROTO, -EACCES */
+	uint64_t depth;          /**< messages waiting */
+	uint64_t capacity;       /**< most messages that may wait */
+	uint64_t memory;         /**< payload memory in use */
+	uint64_t memory_max;     /**< the most it may become */
+	uint32_t participants;   /**< open handles, the dead and not yet buried included */
+	uint32_t alive;          /**< of them, those whose process lives */
+	uid_t uid;               /**< owner of the file */
+	uint32_t mode;           /**< permission bits of the file */
+	uint64_t reserved[8];
+};
+
+struct pabal_list_opts {
+	size_t struct_size;
+	uint32_t kinds;          /**< a bit per kind to list, 1u << PABAL_KIND_...; 0: all */
+	uint32_t reserved_;
+};
+
+/**
+ * pabal_list() - call a function for each object in the directory, in order of name.
+ * @opts: may be NULL.
+ * @each: called with the facts of one object, valid during the call; a result other than 0 ends the listing.
+ * @data: handed to @each.
+ *
+ * Files that are no pabal object are passed over; an object that cannot be read is reported with its error.
+ *
+ * Return: how many objects were told, or what @each returned.
+ * Threads: any. Blocks: never. Ownership: nothing passes. If the peer dies: counted as not alive.
+ * Errors: -EINVAL, -E2BIG, -EACCES, -EPERM, -ENOTSUP (the directory is not on tmpfs), -ENOMEM, -EMFILE. A missing directory is an empty one.
+ */
+PABAL_EXPORT int pabal_list(const struct pabal_list_opts *opts, int (*each)(const struct pabal_object_info *info, void *data), void *data);
+
+/** One participant (open handle) of an object. */
+struct pabal_participant_info {
+	uint32_t id;             /**< its slot, from 1 */
+	uint32_t alive;          /**< 1 while its process lives: a kernel-held fact, not a guess */
+	pid_t claimed_pid;       /**< as it said itself, in its own pid namespace; 0 if unknown */
+	uid_t claimed_uid;
+	uint64_t sent;           /**< messages that it committed */
+	uint64_t received;       /**< messages that it took */
+	uint64_t late_wakes;     /**< times that it found something only because a wait slice ended */
+	uint64_t reserved[4];
+};
+
+/**
+ * pabal_participants() - call a function for each participant of the named object.
+ * @each: as in pabal_list().
+ *
+ * Return: how many were told, or what @each returned.
+ * Threads: any. Blocks: never. Ownership: nothing passes. If the peer dies: told with alive 0 until it is buried.
+ * Errors: those of opening the object.
+ */
+PABAL_EXPORT int pabal_participants(const char *name, int (*each)(const struct pabal_participant_info *info, void *data), void *data);
+
+/** What pabal_gc() did. */
+struct pabal_gc_result {
+	uint64_t objects;        /**< looked at */
+	uint64_t buried;         /**< dead participants buried */
+	uint64_t redelivered;    /**< messages that came back from the dead */
+	uint64_t bytes;          /**< payload memory given back, in bytes */
+	uint64_t destroyed;      /**< ephemeral objects whose last participant was gone */
+	uint64_t reserved[8];
+};
+
+/**
+ * pabal_gc() - bury all the dead in all objects that may be written, and give unused memory back.
+ * @ret_result: what was done; may be NULL.
+ *
+ * Nothing depends on it: the living bury the dead as they go. It is for objects that nobody is using.
+ *
+ * Return: 0. Objects that may not be written are passed over.
+ * Threads: any. Blocks: while somebody else buries the same dead. Ownership: nothing passes. If the peer dies: it is buried.
+ * Errors: as pabal_list().
+ */
+PABAL_EXPORT int pabal_gc(struct pabal_gc_result *ret_result);
+
+/** Every block of an object, each in exactly one state. */
+struct pabal_check_result {
+	uint64_t blocks;         /**< blocks that have memory behind them: the sum of the six below */
+	uint64_t free;
+	uint64_t queued;         /**< in the queue */
+	uint64_t loaned;         /**< loaned by a living participant and not committed */
+	uint64_t leased;         /**< taken by a living participant and not released */
+	uint64_t redeliver;      /**< given back, waiting to be taken again */
+	uint64_t held_by_dead;   /**< loaned or leased by a participant that died and is not buried yet */
+	uint64_t lost;           /**< belonging to nobody: always 0 unless the content was damaged */
+	uint64_t corrupt;        /**< words that make no sense: always 0 unless the content was damaged */
+	uint64_t bytes;          /**< payload memory in use */
+	uint64_t reserved[8];
+};
+
+/**
+ * pabal_check() - account for every block of the named object.
+ * @ret_result: the account; may be NULL.
+ *
+ * It may run while others use the object; what changes under it is looked at again.
+ *
+ * Return: 0 if everything is accounted for.
+ * Threads: any. Blocks: never. Ownership: nothing passes. If the peer dies: counted in held_by_dead; nothing is repaired.
+ * Errors: -EBADMSG if a block is lost or a word is corrupt (@ret_result is filled all the same); those of opening the object.
+ */
+PABAL_EXPORT int pabal_check(const char *name, struct pabal_check_result *ret_result);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pabal/mailbox.h - indirect message passing: many senders, many receivers, a queue between them.
+ *
+ * A mailbox is a first-in first-out queue of messages of any size, up to a number of messages (its capacity) and of bytes (its memory).
+ * Each message goes to exactly one receiver. Sending and receiving make no system call unless somebody has to sleep.
+ *
+ * Caveats, before anything else:
+ *  - take ... release is *at least once*: if the taker dies first, the message is delivered again, with delivery_count 2.
+ *    receive is *at most once* from the moment it gives the block back: a receiver killed after that loses what it had copied.
+ *    A sender killed inside send cannot know whether the message went; one that it had not committed never appears.
+ *  - The death of a process becomes visible when the kernel has let go of it: tenths of a millisecond after SIGKILL for a small one,
+ *    longer with much memory, seconds with a core dump. Those who wait look at least every 250 ms.
+ *  - A process that is *stopped* (SIGSTOP, a debugger) is alive: a message that it was just taking stays with it, and when it was stopped
+ *    in the middle of a take, senders may have to wait for it once the queue has gone round.
+ *  - claimed_pid and claimed_uid are what the sender says. Content that you read in place (take) can change under you if the sender is hostile;
+ *    receive copies first.
+ *  - Priorities, selection by tag, other on-full policies than blocking, rendezvous, time to live, dead letters, taps and descriptors
+ *    for poll are not in this version: an option that asks for one is refused by name with -ENOTSUP.
+ */
+#ifndef PABAL_MAILBOX_H
+#define PABAL_MAILBOX_H
+
+#include <pabal/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** One open handle: one participant of a mailbox. */
+typedef struct pabal_mailbox pabal_mailbox;
+
+/** Flags of a mailbox, beside those of base.h. */
+enum pabal_mailbox_flags {
+	PABAL_MAILBOX_RENDEZVOUS = 1u << 16,     /**< create: send returns when the message was taken (-ENOTSUP in this version) */
+	PABAL_MAILBOX_DROP_ON_DEATH = 1u << 17,  /**< create: a dead taker's messages are dropped and counted, not delivered again */
+	PABAL_TIMESTAMPS = 1u << 18,             /**< create: each message carries the time it was sent, CLOCK_BOOTTIME in nanoseconds */
+	PABAL_DEAD_LETTERS = 1u << 19,           /**< open: the dead letters of this mailbox (-ENOTSUP in this version) */
+};
+
+/** What a send does when the mailbox is full. */
+enum pabal_on_full {
+	PABAL_FULL_BLOCK = 0,        /**< wait, as long as the call's time-out says */
+	PABAL_FULL_FAIL = 1,         /**< -EAGAIN whatever the time-out (-ENOTSUP in this version) */
+	PABAL_FULL_DROP_OLDEST = 2,  /**< make room (-ENOTSUP in this version) */
+};
+
+/** Which messages a take wants. */
+enum pabal_take_mode {
+	PABAL_TAKE_ANY = 0,
+	PABAL_TAKE_TAGS = 1,         /**< -ENOTSUP in this version, as are the next two */
+	PABAL_TAKE_EXCEPT = 2,
+	PABAL_TAKE_LOWEST = 3,
+};
+
+/** Options of create and open; NULL, or 0 in a member, is the default. open uses flags and wait_ns and ignores the rest. */
+struct pabal_mailbox_opts {
+	size_t struct_size;          /**< sizeof(struct pabal_mailbox_opts) */
+	uint32_t flags;
+	uint32_t mode;               /**< permission bits of the file, whatever the umask; default 0600 */
+	uint32_t capacity;           /**< messages that may wait, exactly; 1 to 524,288, default 1024 */
+	uint32_t priorities;         /**< default 1; more is -ENOTSUP in this version */
+	uint32_t on_full;            /**< enum pabal_on_full */
+	uint32_t delivery_limit;     /**< -ENOTSUP in this version */
+	uint64_t memory_max;         /**< payload memory in bytes, and the size of the largest message; up to 2^40, default 16 MiB */
+	uint64_t dead_letters_max;   /**< -ENOTSUP in this version */
+	int64_t wait_ns;             /**< with PABAL_WAIT_EXISTS: how long to wait for the object; a time-out as everywhere */
+	int64_t ttl_ns;              /**< -ENOTSUP in this version */
+};
+
+/** What goes with one message; NULL, or 0 in a member, is the default. */
+struct pabal_message_opts {
+	size_t struct_size;
+	uint32_t tag;                /**< any number; the receiver sees it */
+	uint32_t priority;           /**< below the mailbox's priorities, so 0 in this version */
+	int64_t ttl_ns;              /**< -ENOTSUP in this version */
+	const int *fds;              /**< links only: -ENOTSUP */
+	uint32_t fd_count;
+	uint32_t flags;              /**< none yet */
+};
+
+/** Which messages to take; NULL: any. */
+struct pabal_take_opts {
+	size_t struct_size;
+	uint32_t mode;               /**< enum pabal_take_mode */
+	uint32_t tag_count;
+	const uint32_t *tags;
+	uint32_t tag_max;
+	uint32_t reserved_;
+};
+
+/** One message of pabal_mailbox_send_many(). */
+struct pabal_item {
+	const void *data;
+	size_t size;
+	const struct pabal_message_opts *message;   /**< may be NULL */
+};
+
+/** A block that is being written in place: between loan and commit or cancel. */
+struct pabal_loan {
+	void *data;                  /**< aligned to 16 bytes, to 64 from 4 KiB up */
+	size_t size;                 /**< bytes that may be written: what was asked for */
+	uint64_t reserved[6];
+};
+
+/** A message that is being read in place: between take and release or requeue. Do not change it. */
+struct pabal_message {
+	const void *data;            /**< aligned as a loan is */
+	size_t size;                 /**< bytes */
+	uint64_t sequence;           /**< counts the commits of this mailbox; its order is the order of the queue */
+	int64_t time_ns;             /**< when it was committed, CLOCK_BOOTTIME; 0 without PABAL_TIMESTAMPS */
+	uint32_t delivery_count;     /**< 1 the first time; more when an earlier taker died or gave it back; 65,535 stands for that or more */
+	uint32_t tag;
+	uint32_t priority;
+	uint32_t fd_count;
+	pid_t claimed_pid;           /**< what the sender says of itself */
+	uid_t claimed_uid;
+	uint64_t reserved[8];
+};
+
+/** Statistics; filled up to the caller's struct_size. Counts are since creation. */
+struct pabal_mailbox_stats {
+	size_t struct_size;          /**< set it to sizeof(struct pabal_mailbox_stats) */
+	uint64_t depth;              /**< messages waiting, those to be delivered again included */
+	uint64_t capacity;
+	uint64_t sent;               /**< messages committed */
+	uint64_t received;           /**< messages taken for the first time */
+	uint64_t redelivered;        /**< times that a message came back: its taker died, closed, or requeued it */
+	uint64_t dropped;            /**< messages lost by a policy that allows it */
+	uint64_t expired;
+	uint64_t dead_letters;
+	uint64_t late_wakes;         /**< times that a sleeper found something only because its wait slice ended */
+	uint64_t memory;             /**< payload memory in use, bytes */
+	uint64_t memory_max;
+	uint32_t participants;       /**< open handles */
+	uint32_t leases;             /**< messages taken and not yet released */
+};
+
+#if defined(__cplusplus)
+static_assert(sizeof(struct pabal_loan) == 64 && sizeof(struct pabal_message) == 120, "result structs have a fixed size");
+#else
+_Static_assert(sizeof(struct pabal_loan) == 64 && sizeof(struct pabal_message) == 120, "result structs have a fixed size");
+#endif
+
+/**
+ * pabal_mailbox_create() - make a mailbox and open it.
+ * @name: 1 to 127 bytes of [A-Za-z0-9._-], not starting with a dot.
+ * @opts: may be NULL.
+ * @ret_mailbox: the handle.
+ *
+ * The mailbox appears whole or not at all. It costs about 40 KiB until messages come; memory_max is a limit, not a reservation.
+ *
+ * Return: 0.
+ * Threads: any. Blocks: never. Ownership: the caller closes the handle; the mailbox stays until pabal_mailbox_destroy().
+ * If the peer dies: nothing; a creator that is killed leaves nothing or a whole mailbox.
+ * Errors: -EEXIST (the name is taken; with PABAL_EXIST_OK: by something of another shape), -EINVAL, -E2BIG, -ENOTSUP, -ENAMETOOLONG, -ENOSPC, -ENOMEM,
+ * -EMFILE, -EACCES, -EPERM, and with PABAL_EXIST_OK those of pabal_mailbox_open().
+ */
+PABAL_EXPORT int pabal_mailbox_create(const char *name, const struct pabal_mailbox_opts *opts, pabal_mailbox **ret_mailbox);
+
+/**
+ * pabal_mailbox_open() - open a mailbox that exists.
+ * @opts: flags and wait_ns count; may be NULL.
+ *
+ * Return: 0.
+ * Threads: any. Blocks: with PABAL_WAIT_EXISTS up to wait_ns; else never. Ownership: the caller closes the handle.
+ * If the peer dies: the dead that it finds are buried, when no slot is left.
+ * Errors: -ENOENT, -EINVAL (also: it is no mailbox), -E2BIG, -ENOTSUP, -ENAMETOOLONG, -EUSERS (1023 handles are open), -EPROTO (another version made it), -EBADMSG (it
+ * is no pabal object, or damaged), -EACCES, -EPERM, -ENOSPC, -ENOMEM, -EMFILE, -ETIMEDOUT, -EINTR.
+ */
+PABAL_EXPORT int pabal_mailbox_open(const char *name, const struct pabal_mailbox_opts *opts, pabal_mailbox **ret_mailbox);
+
+/**
+ * pabal_mailbox_send() - send a copy of a message.
+ * @data: may be NULL if @size is 0.
+ * @size: bytes, 0 to memory_max.
+ * @timeout_ns: how long to wait while the mailbox is full.
+ *
+ * Return: 0: the message is committed; it survives this process.
+ * Threads: any; calls on one handle exclude each other. Blocks: while full, up to @timeout_ns. Ownership: @data stays the caller's.
+ * If the peer dies: a receiver that died in the middle of a take is repaired; nobody waits for it once the kernel let go of it.
+ * Errors: -EAGAIN (PABAL_NOWAIT, full), -ETIMEDOUT, -EINTR, -ECANCELED, -EMSGSIZE (larger than memory_max), -ENOSPC (the file system is full), -ESHUTDOWN, -EBADMSG,
+ * -ESTALE, -EPERM (read-only handle), -EINVAL.
+ */
+PABAL_EXPORT int pabal_mailbox_send(pabal_mailbox *mailbox, const void *data, size_t size, int64_t timeout_ns);
+
+/** pabal_mailbox_send_with() - pabal_mailbox_send() with a tag. @message: may be NULL. Errors: also -E2BIG, -ENOTSUP. All else as there. */
+PABAL_EXPORT int pabal_mailbox_send_with(pabal_mailbox *mailbox, const struct pabal_message_opts *message, const void *data, size_t size, int64_t timeout_ns);
+
+/**
+ * pabal_mailbox_receive() - take the oldest message, copy it out and release it.
+ * @data: where to copy to; may be NULL if @size_max is 0.
+ * @size_max: bytes that fit there.
+ * @ret_size: the size of the message in bytes; may be NULL. Also set with -EMSGSIZE.
+ * @timeout_ns: how long to wait while the mailbox is empty.
+ *
+ * Return: 0.
+ * Threads: any; calls on one handle exclude each other. Blocks: while empty, up to @timeout_ns. Ownership: the copy is the caller's.
+ * If the peer dies: what a dead taker held comes first, oldest first.
+ * Errors: -EAGAIN (PABAL_NOWAIT, empty), -ETIMEDOUT, -EINTR, -ECANCELED, -EMSGSIZE (does not fit; it stays the next to be received, by anyone), -ESHUTDOWN (destroyed and
+ * empty), -EBADMSG, -ESTALE, -EPERM, -EINVAL.
+ */
+PABAL_EXPORT int pabal_mailbox_receive(pabal_mailbox *mailbox, void *data, size_t size_max, size_t *ret_size, int64_t timeout_ns);
+
+/**
+ * pabal_mailbox_loan() - get memory to write a message in place.
+ * @size: bytes that the message will have at most.
+ * @ret_loan: the memory; its content is undefined.
+ * @timeout_ns: how long to wait for memory.
+ *
+ * Return: 0.
+ * Threads: any. Blocks: while the memory budget is used up, up to @timeout_ns. Ownership: the loan is this handle's until commit or cancel.
+ * If the peer dies: its loans are given back. If this process dies, so are this one's.
+ * Errors: as pabal_mailbox_send().
+ */
+PABAL_EXPORT int pabal_mailbox_loan(pabal_mailbox *mailbox, size_t size, struct pabal_loan *ret_loan, int64_t timeout_ns);
+
+/**
+ * pabal_mailbox_commit() - send a loan.
+ * @loan: from this handle; zeroed on success. On failure it stays a loan.
+ * @size: bytes of it that are the message.
+ * @timeout_ns: how long to wait while the mailbox is full.
+ *
+ * Return: 0: committed. Everything else as pabal_mailbox_send(); -EINVAL also if @loan is not a loan of this handle, or was committed already.
+ */
+PABAL_EXPORT int pabal_mailbox_commit(pabal_mailbox *mailbox, struct pabal_loan *loan, size_t size, int64_t timeout_ns);
+
+/** pabal_mailbox_commit_with() - pabal_mailbox_commit() with a tag. @message: may be NULL. Errors: also -E2BIG, -ENOTSUP. */
+PABAL_EXPORT int pabal_mailbox_commit_with(pabal_mailbox *mailbox, const struct pabal_message_opts *message, struct pabal_loan *loan, size_t size,
+					   int64_t timeout_ns);
+
+/**
+ * pabal_mailbox_cancel() - give a loan back unsent.
+ * Return: 0, and @loan is zeroed. Threads: any. Blocks: never. Errors: -EINVAL (not a loan of this handle, or done already), -ESTALE, -EPERM.
+ */
+PABAL_EXPORT int pabal_mailbox_cancel(pabal_mailbox *mailbox, struct pabal_loan *loan);
+
+/**
+ * pabal_mailbox_take() - take the oldest message and read it in place.
+ * @opts: may be NULL.
+ * @ret_message: the message.
+ * @timeout_ns: how long to wait while the mailbox is empty.
+ *
+ * Return: 0.
+ * Threads: any; takes on one handle exclude each other. Blocks: while empty, up to @timeout_ns.
+ * Ownership: the message is leased to this handle until release or requeue; any number may be, released in any order.
+ * If the peer dies: what a dead taker held comes first. If this process dies, its leases are delivered again to others.
+ * Errors: as pabal_mailbox_receive(), without -EMSGSIZE; also -E2BIG, -ENOTSUP.
+ */
+PABAL_EXPORT int pabal_mailbox_take(pabal_mailbox *mailbox, const struct pabal_take_opts *opts, struct pabal_message *ret_message, int64_t timeout_ns);
+
+/**
+ * pabal_mailbox_release() - done with a message: its memory may be used again.
+ * Return: 0, and @message is zeroed. Threads: any. Blocks: never.
+ * Errors: -EINVAL (not a lease of this handle: for one, released twice), -ESTALE, -EPERM.
+ */
+PABAL_EXPORT int pabal_mailbox_release(pabal_mailbox *mailbox, struct pabal_message *message);
+
+/**
+ * pabal_mailbox_requeue() - give a message back: it is the next to be taken, by anyone, before all that were never taken.
+ * Return: 0, and @message is zeroed. Threads: any. Blocks: never. Errors: as pabal_mailbox_release().
+ */
+PABAL_EXPORT int pabal_mailbox_requeue(pabal_mailbox *mailbox, struct pabal_message *message);
+
+/**
+ * pabal_mailbox_interrupt() - end every wait on this handle with -ECANCELED.
+ *
+ * An interrupt that finds no wait is kept for the next one, so that it cannot come a moment too early. Calls that need not wait are not touched.
+ *
+ * Return: 0. Threads: any; a signal handler may call it. Blocks: never. Errors: -ESTALE, -EPERM, -EINVAL.
+ */
+PABAL_EXPORT int pabal_mailbox_interrupt(pabal_mailbox *mailbox);
+
+/**
+ * pabal_mailbox_stat() - how the mailbox stands.
+ * @stats: struct_size set by the caller.
+ * Return: 0. Threads: any. Blocks: never; takes time in proportion to what is queued. Errors: -EINVAL, -ESTALE.
+ */
+PABAL_EXPORT int pabal_mailbox_stat(pabal_mailbox *mailbox, struct pabal_mailbox_stats *stats);
+
+/**
+ * pabal_mailbox_close() - leave the mailbox.
+ * @mailbox: may be NULL. Leases are given back to be delivered again, loans are cancelled; pointers into them end.
+ *
+ * Return: NULL. Threads: no other thread may use the handle: interrupt first. Blocks: never. Errors: none.
+ */
+PABAL_EXPORT pabal_mailbox *pabal_mailbox_close(pabal_mailbox *mailbox);
+
+/**
+ * pabal_mailbox_destroy() - remove the name and end the mailbox for all who have it open.
+ *
+ * Senders get -ESHUTDOWN; receivers get what is left, then -ESHUTDOWN. The memory goes with the last handle.
+ *
+ * Return: 0. Threads: any. Blocks: never. If the peer dies: nothing.
+ * Errors: -ENOENT, -EINVAL (it is no mailbox), -ENAMETOOLONG, -EACCES, -EPERM, -EBADMSG (a file that is no pabal object is left alone), -EPROTO.
+ */
+PABAL_EXPORT int pabal_mailbox_destroy(const char *name);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
