@@ -17,7 +17,16 @@ configure_package_config_file(cmake/pabal-config.cmake.in pabal-config.cmake INS
 write_basic_package_version_file(pabal-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/pabal-config.cmake ${CMAKE_CURRENT_BINARY_DIR}/pabal-config-version.cmake DESTINATION ${PABAL_CMAKE_DIR})
 
-configure_file(cmake/pabal.pc.in pabal.pc @ONLY)
+# The prefix is known for certain at installation only ("cmake --install --prefix"), so this one is written then.
+cmake_path(APPEND PABAL_PC_LIBDIR "\${prefix}" ${CMAKE_INSTALL_LIBDIR})
+cmake_path(APPEND PABAL_PC_INCLUDEDIR "\${prefix}" ${CMAKE_INSTALL_INCLUDEDIR})
+install(CODE "
+	set(PROJECT_DESCRIPTION [[${PROJECT_DESCRIPTION}]])
+	set(PROJECT_VERSION ${PROJECT_VERSION})
+	set(PABAL_PC_LIBDIR [[${PABAL_PC_LIBDIR}]])
+	set(PABAL_PC_INCLUDEDIR [[${PABAL_PC_INCLUDEDIR}]])
+	configure_file([[${CMAKE_CURRENT_SOURCE_DIR}/cmake/pabal.pc.in]] [[${CMAKE_CURRENT_BINARY_DIR}/pabal.pc]] @ONLY)
+")
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/pabal.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 # man/pabal.1 goes to man1, man/pabal.7 to man7: the section is the last part of the name.
