@@ -6,7 +6,8 @@
 #       A C test program on cmocka. testlib (the default) and noslice are the libraries with test hooks, and let the test include
 #       internal headers; shared is the library as shipped, and public headers alone.
 #   pabal_add_script(NAME COMMAND word... [LABEL label] [TIMEOUT seconds] [PROCESSORS n])
-#       Any other command as a test, with the build directory in $PABAL_BUILD_DIR and the source directory in $PABAL_SOURCE_DIR.
+#       Any other command as a test. It finds the built pabal in its PATH, the build directory in $PABAL_BUILD_DIR and the source
+#       directory in $PABAL_SOURCE_DIR.
 #
 # The labels are unit, mailbox, crash, thread, command, lint and install; "./dev check LABEL" runs one of them. The time limit is there
 # to find what hangs; no test passes or fails by timing.
@@ -34,6 +35,7 @@ function(pabal_register_test name)
 		LABELS ${arg_LABEL}
 		TIMEOUT ${limit}
 		PROCESSORS ${arg_PROCESSORS}
+		ENVIRONMENT_MODIFICATION "PATH=path_list_prepend:${PROJECT_BINARY_DIR}/tools"
 		ENVIRONMENT "PABAL_BUILD_DIR=${PROJECT_BINARY_DIR};PABAL_SOURCE_DIR=${PROJECT_SOURCE_DIR}"
 	)
 endfunction()
