@@ -119,7 +119,7 @@ struct pabal_list_opts {
  * @each: called with the facts of one object, valid during the call; a result other than 0 ends the listing.
  * @data: handed to @each.
  *
- * Files that are no pabal object are passed over; an object that cannot be read is reported with its error.
+ * A file that is no pabal object, or cannot be read, is told with its error.
  *
  * Return: how many objects were told, or what @each returned.
  * Threads: any. Blocks: never. Ownership: nothing passes. If the peer dies: counted as not alive.
