@@ -28,8 +28,8 @@
 #include "queue/ring.h"
 
 enum {
-	PUBLISH = 64, /* positions between two shared hints: a newcomer walks that far at most; a guess */
-	LINE = 8,     /* slots in a cache line */
+	PUBLISH = 64,   /* positions between two shared hints: a newcomer walks that far at most; a guess */
+	LINE_SHIFT = 3, /* slots in a cache line, as a power of two */
 };
 
 /* Test builds start a few turns before the 32 bits of a turn wrap. */
@@ -46,9 +46,10 @@ static inline uint64_t slot_count(const struct pabal__ring *ring)
 
 static inline pabal__word *slot_at(const struct pabal__ring *ring, uint64_t position)
 {
-	uint64_t index = position & (slot_count(ring) - 1), lines = slot_count(ring) / LINE;
+	uint64_t index = position & (slot_count(ring) - 1);
+	uint32_t lines = ring->shift - LINE_SHIFT; /* cache lines, as a power of two */
 
-	return &ring->slots[(index & (lines - 1)) * LINE + index / lines];
+	return &ring->slots[(index & ((UINT64_C(1) << lines) - 1)) << LINE_SHIFT | index >> lines];
 }
 
 static inline uint32_t turn_of(const struct pabal__ring *ring, uint64_t position)
