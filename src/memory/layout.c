@@ -119,9 +119,9 @@ static void place(struct pabal__layout *layout)
 		struct pabal__class *class = &layout->classes[i];
 
 		class->data = at;
-		at += ((uint64_t)class->extents << class->shift) * class->block_size;
+		at += ((uint64_t) class->extents << class->shift) * class->block_size;
 		class->headers = class->data;
-		class->header_stride = (uint32_t)class->block_size;
+		class->header_stride = (uint32_t) class->block_size;
 		if (i >= PABAL__SMALL_CLASSES) {
 			class->headers = layout->large_headers +
 					 (uint64_t)(class->first_block - layout->classes[PABAL__SMALL_CLASSES].first_block) * PABAL__LARGE_HEADER;

@@ -95,7 +95,8 @@ int pabal__participant_join(struct pabal__segment *segment, const struct pabal__
 		if (r != -EAGAIN)
 			return r;
 	}
-	return pabal__fail(-EUSERS, "all %d participant slots of '%s' are taken: close handles that are not needed", PABAL__PARTICIPANTS, segment->name);
+	return pabal__fail(-EUSERS, "all %d participant slots of '%s' are taken: close handles that are not needed", PABAL__PARTICIPANTS,
+			   segment->name);
 }
 
 void pabal__participant_leave(struct pabal__segment *segment, uint32_t id, void *hold)

@@ -90,7 +90,7 @@ int pabal__file_punch(int fd, uint64_t offset, uint64_t size)
 
 static int lock_byte(int fd, int command, short type, uint64_t byte, short *ret_type)
 {
-	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1 };
 
 	if (fcntl(fd, command, &lock))
 		return errno == EACCES ? -EAGAIN : -errno;

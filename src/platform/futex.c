@@ -12,7 +12,7 @@
 
 int pabal__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t duration_ns)
 {
-	struct timespec duration = {.tv_sec = duration_ns / 1000000000, .tv_nsec = duration_ns % 1000000000};
+	struct timespec duration = { .tv_sec = duration_ns / 1000000000, .tv_nsec = duration_ns % 1000000000 };
 	long r = syscall(SYS_futex, word, FUTEX_WAIT, expected, duration_ns == INT64_MAX ? NULL : &duration, NULL, 0);
 
 	if (r == 0 || errno == EAGAIN)

@@ -29,7 +29,7 @@ int pabal__watch_open(const char *path)
 
 int pabal__watch_wait(int watch, int64_t deadline)
 {
-	struct pollfd poll_fd = {.fd = watch, .events = POLLIN};
+	struct pollfd poll_fd = { .fd = watch, .events = POLLIN };
 	char events[4096];
 	int64_t left = deadline == INT64_MAX ? INT64_C(3600000000000) : deadline - pabal__clock_now();
 	struct timespec duration;
