@@ -29,7 +29,7 @@ static int back_tables(struct pabal__segment *segment, const struct pabal__class
 		uint64_t at, size;
 	} tables[3] = {
 		{ segment->layout.extent_words + (uint64_t)(class->first_extent + index) * 8, 8 },
-		{ segment->layout.index + (class->first_extent + index) / 64 * 8, 8 },
+		{ segment->layout.index + (uint64_t)(class->first_extent + index) / 64 * 8, 8 },
 		{ class->headers + (uint64_t)index * class->header_stride, class->header_stride },
 	};
 	uint32_t count = class->headers == class->data ? 2 : 3;

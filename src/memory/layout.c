@@ -52,7 +52,7 @@ static void size_large(struct pabal__layout *layout, uint64_t block_size)
 
 static void choose_classes(struct pabal__layout *layout)
 {
-	uint64_t size = 2 * PABAL__PAGE;
+	uint64_t size = PABAL__EXTENT; /* twice the largest small block */
 
 	layout->class_count = PABAL__SMALL_CLASSES;
 	for (uint32_t i = 0; i < PABAL__SMALL_CLASSES; i++)
@@ -106,7 +106,7 @@ static void place(struct pabal__layout *layout)
 	uint32_t large = layout->block_count - layout->classes[PABAL__SMALL_CLASSES].first_block;
 
 	layout->participants = at;
-	at = page_up(at + (PABAL__PARTICIPANTS + 1) * 64);
+	at = page_up(at + UINT64_C(64) * (PABAL__PARTICIPANTS + 1));
 	layout->ring = at;
 	at = page_up(at + (uint64_t)layout->ring_slots * 8);
 	layout->index = at;

@@ -46,7 +46,7 @@ static int map_segment(struct pabal__segment *segment)
 static int identify(struct pabal__segment *segment, struct stat *ret_st)
 {
 	if (fstat(segment->fd, ret_st))
-		return pabal__fail(-errno, "cannot look at '%s': %s", segment->name, strerror(errno));
+		return pabal__fail(pabal__errno(), "cannot look at '%s': %s", segment->name, strerror(errno));
 	segment->dev = ret_st->st_dev;
 	segment->ino = ret_st->st_ino;
 	segment->uid = ret_st->st_uid;
@@ -62,14 +62,15 @@ static int fill_new(struct pabal__segment *segment, uint32_t mode)
 	int r;
 
 	if (ftruncate(segment->fd, (off_t)layout->size))
-		return pabal__fail(-errno, "cannot make '%s' %llu bytes large: %s", segment->name, (unsigned long long)layout->size, strerror(errno));
+		return pabal__fail(pabal__errno(), "cannot make '%s' %llu bytes large: %s", segment->name, (unsigned long long)layout->size,
+				   strerror(errno));
 	r = pabal__segment_back(segment, 0, layout->participants + PABAL__PAGE);
 	if (r == 0)
 		r = pabal__segment_back(segment, layout->ring, (uint64_t)layout->ring_slots * 8);
 	if (r < 0)
 		return r;
 	if (fchmod(segment->fd, mode)) /* O_TMPFILE obeys the umask; the mode that was asked for does not */
-		return pabal__fail(-errno, "cannot set mode %03o on '%s': %s", mode, segment->name, strerror(errno));
+		return pabal__fail(pabal__errno(), "cannot set mode %03o on '%s': %s", mode, segment->name, strerror(errno));
 	r = identify(segment, &st);
 	return r < 0 ? r : map_segment(segment);
 }
@@ -130,7 +131,7 @@ static int open_file(const struct pabal__directory *directory, struct pabal__seg
 	case ENODEV:
 		return pabal__fail(-EBADMSG, "'%s' in %s is not a pabal object: it is no regular file", segment->name, directory->path);
 	default:
-		return pabal__fail(-errno, "cannot open '%s' in %s: %s", segment->name, directory->path, strerror(errno));
+		return pabal__fail(pabal__errno(), "cannot open '%s' in %s: %s", segment->name, directory->path, strerror(errno));
 	}
 }
 

@@ -155,7 +155,7 @@ static int prepare_process(void)
 
 static int open_in(const struct pabal__directory *directory, const char *name, uint32_t flags, pabal_mailbox **ret_mailbox)
 {
-	struct pabal__segment segment;
+	struct pabal__segment segment = { .fd = -1 };
 	struct pabal__burial burial = { 0 };
 	int r = pabal__segment_open(directory, name, PABAL_KIND_MAILBOX, flags & PABAL_READ_ONLY, &segment);
 
@@ -169,8 +169,8 @@ static int open_in(const struct pabal__directory *directory, const char *name, u
 static int create_new(const struct pabal__directory *directory, const char *name, const struct pabal_mailbox_opts *opts,
 		      const struct pabal__shape *shape, pabal_mailbox **ret_mailbox)
 {
-	struct pabal__segment segment;
-	pabal_mailbox *mailbox;
+	struct pabal__segment segment = { .fd = -1 };
+	pabal_mailbox *mailbox = NULL;
 	int r;
 
 	r = pabal__segment_make(directory, name, shape, opts->mode ? opts->mode : DEFAULT_MODE, &segment);
@@ -215,7 +215,7 @@ static int create_or_open(const struct pabal__directory *directory, const char *
 	int r = 0;
 
 	for (int round = 0; round < 100; round++) {
-		pabal_mailbox *mailbox;
+		pabal_mailbox *mailbox = NULL;
 
 		r = create_new(directory, name, opts, shape, ret_mailbox);
 		if (r != -EEXIST || !(opts->flags & PABAL_EXIST_OK))
@@ -237,7 +237,7 @@ static int create_or_open(const struct pabal__directory *directory, const char *
 
 int pabal_mailbox_create(const char *name, const struct pabal_mailbox_opts *given, pabal_mailbox **ret_mailbox)
 {
-	struct pabal__directory directory;
+	struct pabal__directory directory = { .fd = -1 };
 	struct pabal_mailbox_opts opts = { 0 };
 	struct pabal__shape shape = { 0 };
 	int r;
@@ -286,7 +286,7 @@ static int open_when_there(const struct pabal__directory *directory, const char 
 
 int pabal_mailbox_open(const char *name, const struct pabal_mailbox_opts *given, pabal_mailbox **ret_mailbox)
 {
-	struct pabal__directory directory;
+	struct pabal__directory directory = { .fd = -1 };
 	struct pabal_mailbox_opts opts = { 0 };
 	bool wait;
 	int r;
@@ -350,9 +350,9 @@ int pabal__mailbox_say(int error)
 	}
 }
 
-bool pabal__mailbox_idle(void *call)
+bool pabal__mailbox_idle(void *argument)
 {
-	pabal_mailbox *mailbox = ((struct pabal__call *)call)->mailbox;
+	pabal_mailbox *mailbox = ((struct pabal__call *)argument)->mailbox;
 	struct pabal__burial burial = { 0 };
 
 	pabal__bury_dead(&mailbox->segment, &burial);
@@ -403,7 +403,7 @@ int pabal__mailbox_wait(struct pabal__call *call, struct pabal__side *side, int 
 		r = try_again(call, side->waiter.calls, reason);
 	else
 		r = pabal__wait(&side->waiter, call, reason, timeout_ns);
-	return r < 0 ? pabal__mailbox_say(r) : r;
+	return r < 0 ? pabal__mailbox_say(r) : 0;
 }
 
 void pabal__mailbox_notify(const struct pabal__segment *segment)
@@ -448,7 +448,7 @@ void pabal__mailbox_end(const struct pabal__directory *directory, const struct p
 static void end_if_last(struct pabal__segment *segment)
 {
 	uint32_t high = pabal__participants_high(segment);
-	struct pabal__directory directory;
+	struct pabal__directory directory = { .fd = -1 };
 
 	for (uint32_t id = 1; id <= high; id++)
 		if (pabal__participant_used(
@@ -510,13 +510,13 @@ static int remove_unreadable(const struct pabal__directory *directory, const cha
 		close(fd);
 	if (!ours)
 		return -EBADMSG;
-	return unlinkat(directory->fd, name, 0) ? -errno : 0;
+	return unlinkat(directory->fd, name, 0) ? pabal__errno() : 0;
 }
 
 int pabal_mailbox_destroy(const char *name)
 {
-	struct pabal__directory directory;
-	struct pabal__segment segment;
+	struct pabal__directory directory = { .fd = -1 };
+	struct pabal__segment segment = { .fd = -1 };
 	int r = pabal__name_check(name);
 
 	if (r == 0)

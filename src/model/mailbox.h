@@ -35,7 +35,7 @@ struct pabal__side {
 	uint64_t count; /* messages sent, or received; published in the participant's slot */
 };
 
-struct pabal_mailbox {
+struct pabal_mailbox { /* NOLINT(clang-analyzer-optin.performance.Padding): the padding keeps the two sides on lines of their own */
 	uint32_t magic;
 	uint32_t flags;
 	uint32_t id;
@@ -96,8 +96,8 @@ int pabal__mailbox_wait(struct pabal__call *call, struct pabal__side *side, int 
 int pabal__mailbox_say(int error);
 
 /* For struct pabal__wait_calls: bury the dead and give memory back; repair the slot that we are stuck at. */
-bool pabal__mailbox_idle(void *call);
-void pabal__mailbox_busy(void *call);
+bool pabal__mailbox_idle(void *argument);
+void pabal__mailbox_busy(void *argument);
 
 extern const struct pabal__wait_calls pabal__send_calls, pabal__receive_calls;
 

@@ -110,13 +110,12 @@ static void give_back(pabal_mailbox *mailbox, const struct pabal__block *block, 
 
 int pabal_mailbox_receive(pabal_mailbox *mailbox, void *data, size_t size_max, size_t *ret_size, int64_t timeout_ns)
 {
-	struct receive receive;
+	struct receive receive = { .call.mailbox = mailbox };
 	uint64_t size;
 	int r = pabal__mailbox_check(mailbox, true, timeout_ns);
 
 	if (r == 0 && !data && size_max)
 		r = pabal__fail_with(-EINVAL, "data is NULL but size_max is not 0");
-	receive.call.mailbox = mailbox;
 	if (r == 0)
 		r = lease(&receive, timeout_ns);
 	if (r < 0)
@@ -188,7 +187,7 @@ static int describe(pabal_mailbox *mailbox, const struct receive *receive, struc
 
 int pabal_mailbox_take(pabal_mailbox *mailbox, const struct pabal_take_opts *opts, struct pabal_message *ret_message, int64_t timeout_ns)
 {
-	struct receive receive;
+	struct receive receive = { .call.mailbox = mailbox };
 	int r = pabal__mailbox_check(mailbox, true, timeout_ns);
 
 	if (r == 0 && !ret_message)
@@ -197,7 +196,6 @@ int pabal_mailbox_take(pabal_mailbox *mailbox, const struct pabal_take_opts *opt
 		r = read_take_opts(opts);
 	if (r < 0)
 		return r;
-	receive.call.mailbox = mailbox;
 	/* relaxed: read by close, when no other thread uses the handle; stored before there can be anything to find */
 	atomic_store_explicit(&mailbox->borrowed, 1, memory_order_relaxed);
 	r = lease(&receive, timeout_ns);

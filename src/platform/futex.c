@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/error.h"
+
 int pabal__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t duration_ns)
 {
 	struct timespec duration = { .tv_sec = duration_ns / 1000000000, .tv_nsec = duration_ns % 1000000000 };
@@ -17,7 +19,7 @@ int pabal__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t duratio
 
 	if (r == 0 || errno == EAGAIN)
 		return 0;
-	return errno == ETIMEDOUT || errno == EINTR ? -errno : 0;
+	return errno == ETIMEDOUT || errno == EINTR ? pabal__errno() : 0;
 }
 
 void pabal__futex_wake(_Atomic uint32_t *word, int count_max)

@@ -124,7 +124,7 @@ static int spin(struct wait *wait, int reason)
 	if (budget < SPIN_LEAST_NS) {
 		if (atomic_fetch_add_explicit(&waiter->waits, 1, memory_order_relaxed) % SPIN_RETRY) /* alone: tuning only */
 			return reason;
-		budget = SPIN_LEAST_NS * 2;
+		budget = INT64_C(2) * SPIN_LEAST_NS;
 	}
 	start = pabal__clock_now();
 	do {
