@@ -10,15 +10,15 @@
 
 #include <pabal/mailbox.h>
 
-#define DELIVERY_MAX 256                     /* two pieces each: half of what one writev() takes */
-#define DELIVERY_BYTES ((size_t)128 << 10)   /* guess: twice what a pipe holds; more gains nothing, and a kill repeats it */
+#define DELIVERY_MAX 256                   /* two pieces each: half of what one writev() takes */
+#define DELIVERY_BYTES ((size_t)128 << 10) /* guess: twice what a pipe holds; more gains nothing, and a kill repeats it */
 
 struct delivery {
 	pabal_mailbox *mailbox;
 	int fd;
-	bool lines;        /* a newline after each message */
-	unsigned count;    /* messages in hand: leased and not yet written */
-	size_t bytes;      /* their payload */
+	bool lines;     /* a newline after each message */
+	unsigned count; /* messages in hand: leased and not yet written */
+	size_t bytes;   /* their payload */
 	struct pabal_message messages[DELIVERY_MAX];
 	struct iovec pieces[2 * DELIVERY_MAX];
 };

@@ -16,7 +16,7 @@
 #include "units.h"
 
 #define NS_PER_SECOND INT64_C(1000000000)
-#define FIRST_NS NS_PER_SECOND        /* guess: what is quicker needs no progress */
+#define FIRST_NS NS_PER_SECOND /* guess: what is quicker needs no progress */
 #define BETWEEN_NS (NS_PER_SECOND / 5)
 
 static bool is_drawn;
@@ -66,8 +66,8 @@ static void draw(struct progress *progress, int64_t now_ns)
 	char count[UNITS_TEXT_SIZE], bytes[UNITS_TEXT_SIZE], rate[UNITS_TEXT_SIZE], line[160];
 	double seconds = (double)(now_ns - progress->start_ns) / (double)NS_PER_SECOND;
 
-	snprintf(line, sizeof(line), "%s %s messages, %s, %s/s", progress->verb, format_count(count, progress->count), format_size(bytes, progress->bytes),
-		 format_count(rate, (uint64_t)((double)progress->count / seconds)));
+	snprintf(line, sizeof(line), "%s %s messages, %s, %s/s", progress->verb, format_count(count, progress->count),
+		 format_size(bytes, progress->bytes), format_count(rate, (uint64_t)((double)progress->count / seconds)));
 	progress_line(line);
 	progress->last_ns = now_ns;
 }

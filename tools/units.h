@@ -13,7 +13,7 @@
 /** parse_count() - a plain number of things. Return: 0, -EINVAL if it is none, -ERANGE if it does not fit. */
 int parse_count(const char *text, uint64_t *ret_count);
 
-/** parse_size() - bytes: a number with K, M, G or T behind it if need be, each 1024 times the one before ("64K", "1.5M", "16MiB"). Return: as parse_count(). */
+/** parse_size() - bytes: "512", "64K", "1.5M", "16MiB"; K, M, G and T are powers of 1024. Return: as parse_count(). */
 int parse_size(const char *text, uint64_t *ret_size);
 
 /** parse_duration() - nanoseconds from "10ms", "2s", "1.5", "5m": ns, us, ms, s, m or h; a bare number is seconds. Return: as parse_count(). */

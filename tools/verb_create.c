@@ -138,7 +138,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 int verb_create(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, "NAME", "Make a mailbox. It stays until \"pabal rm\", or until the machine restarts.", NULL, NULL, NULL };
+	static const struct argp argp = { options, parse, "NAME", "Make a mailbox. It stays until \"pabal rm\", or until the machine restarts.",
+					  NULL,    NULL,  NULL };
 	struct arguments arguments = { .mailbox.struct_size = sizeof(arguments.mailbox) };
 	pabal_mailbox *mailbox;
 	int r;

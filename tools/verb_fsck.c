@@ -70,9 +70,15 @@ static void print_text(const struct pabal_check_result *result)
 		const char *label;
 		uint64_t count;
 	} lines[] = {
-		{ "blocks", result->blocks },       { "  free", result->free },           { "  queued", result->queued },
-		{ "  loaned", result->loaned },     { "  leased", result->leased },       { "  to redeliver", result->redeliver },
-		{ "  held by the dead", result->held_by_dead }, { "lost", result->lost }, { "corrupt", result->corrupt },
+		{ "blocks", result->blocks },
+		{ "  free", result->free },
+		{ "  queued", result->queued },
+		{ "  loaned", result->loaned },
+		{ "  leased", result->leased },
+		{ "  to redeliver", result->redeliver },
+		{ "  held by the dead", result->held_by_dead },
+		{ "lost", result->lost },
+		{ "corrupt", result->corrupt },
 		{ "bytes in use", result->bytes },
 	};
 
@@ -83,7 +89,8 @@ static void print_text(const struct pabal_check_result *result)
 int verb_fsck(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, parse, "NAME", "Account for every block of an object: each must be in exactly one state. Nothing is changed.", NULL, NULL, NULL,
+		options, parse, "NAME", "Account for every block of an object: each must be in exactly one state. Nothing is changed.",
+		NULL,    NULL,  NULL,
 	};
 	struct arguments arguments = { 0 };
 	struct pabal_check_result result = { 0 };

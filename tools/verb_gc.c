@@ -64,10 +64,14 @@ static void print_text(const struct pabal_gc_result *result)
 int verb_gc(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, parse, NULL,
+		options,
+		parse,
+		NULL,
 		"Bury the dead in all objects and give unused memory back.\v"
 		"The living bury the dead as they go; this is for objects that nobody is using.",
-		NULL, NULL, NULL,
+		NULL,
+		NULL,
+		NULL,
 	};
 	struct pabal_gc_result result = { 0 };
 	bool json = false;

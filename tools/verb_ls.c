@@ -112,7 +112,8 @@ static int print_json(const struct listing *listing)
 
 int verb_ls(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, NULL, "List the objects in $PABAL_DIR, or in your own directory under /dev/shm.", NULL, NULL, NULL };
+	static const struct argp argp = { options, parse, NULL, "List the objects in $PABAL_DIR, or in your own directory under /dev/shm.",
+					  NULL,    NULL,  NULL };
 	struct listing listing = { 0 };
 	bool json = false;
 	int r, status = STATUS_DONE;

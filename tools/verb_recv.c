@@ -151,9 +151,14 @@ static int receive(struct receiving *receiving)
 int verb_recv(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, parse, "NAME", "Receive a message and write it to standard output as it is, or with --lines message after message.\v"
+		options,
+		parse,
+		"NAME",
+		"Receive a message and write it to standard output as it is, or with --lines message after message.\v"
 		"A message is released only after it was written: a receiver that is killed may cause lines to be repeated, never to be lost.",
-		NULL, NULL, NULL,
+		NULL,
+		NULL,
+		NULL,
 	};
 	static const struct pabal_mailbox_opts opts = { .struct_size = sizeof(opts), .flags = PABAL_SINGLE_THREAD | PABAL_RESTART };
 	static struct receiving receiving; /* large, for a stack */

@@ -177,7 +177,8 @@ static int send_text(struct sending *sending)
 int verb_send(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, parse, "NAME [TEXT]", "Send TEXT as one message; without it, all of standard input, or with --lines each of its lines.", NULL, NULL, NULL,
+		options, parse, "NAME [TEXT]", "Send TEXT as one message; without it, all of standard input, or with --lines each of its lines.",
+		NULL,    NULL,  NULL,
 	};
 	static const struct pabal_mailbox_opts opts = { .struct_size = sizeof(opts), .flags = PABAL_SINGLE_THREAD | PABAL_RESTART };
 	struct arguments arguments = { .timeout_ns = PABAL_FOREVER, .message.struct_size = sizeof(arguments.message) };
