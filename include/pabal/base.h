@@ -94,22 +94,22 @@ PABAL_EXPORT const char *pabal_error_detail(void);
 /** What pabal_list() tells of one object. All counts as of about the same moment. Sizes in bytes. */
 struct pabal_object_info {
 	char name[PABAL_NAME_SIZE];
-	uint32_t kind;           /**< enum pabal_kind; 0 if error is set */
-	int32_t error;           /**< 0, or why the file could not be looked into: -EBADMSG, -EPROTO, -EACCES */
-	uint64_t depth;          /**< messages waiting */
-	uint64_t capacity;       /**< most messages that may wait */
-	uint64_t memory;         /**< payload memory in use */
-	uint64_t memory_max;     /**< the most it may become */
-	uint32_t participants;   /**< open handles, the dead and not yet buried included */
-	uint32_t alive;          /**< of them, those whose process lives */
-	uid_t uid;               /**< owner of the file */
-	uint32_t mode;           /**< permission bits of the file */
+	uint32_t kind;         /**< enum pabal_kind; 0 if error is set */
+	int32_t error;         /**< 0, or why the file could not be looked into: -EBADMSG, -EPROTO, -EACCES */
+	uint64_t depth;        /**< messages waiting */
+	uint64_t capacity;     /**< most messages that may wait */
+	uint64_t memory;       /**< payload memory in use */
+	uint64_t memory_max;   /**< the most it may become */
+	uint32_t participants; /**< open handles, the dead and not yet buried included */
+	uint32_t alive;        /**< of them, those whose process lives */
+	uid_t uid;             /**< owner of the file */
+	uint32_t mode;         /**< permission bits of the file */
 	uint64_t reserved[8];
 };
 
 struct pabal_list_opts {
 	size_t struct_size;
-	uint32_t kinds;          /**< a bit per kind to list, 1u << PABAL_KIND_...; 0: all */
+	uint32_t kinds; /**< a bit per kind to list, 1u << PABAL_KIND_...; 0: all */
 	uint32_t reserved_;
 };
 
@@ -119,7 +119,7 @@ struct pabal_list_opts {
  * @each: called with the facts of one object, valid during the call; a result other than 0 ends the listing.
  * @data: handed to @each.
  *
- * Files that are no pabal object are passed over; an object that cannot be read is reported with its error.
+ * A file that is no pabal object, or cannot be read, is told with its error.
  *
  * Return: how many objects were told, or what @each returned.
  * Threads: any. Blocks: never. Ownership: nothing passes. If the peer dies: counted as not alive.
@@ -129,13 +129,13 @@ PABAL_EXPORT int pabal_list(const struct pabal_list_opts *opts, int (*each)(cons
 
 /** One participant (open handle) of an object. */
 struct pabal_participant_info {
-	uint32_t id;             /**< its slot, from 1 */
-	uint32_t alive;          /**< 1 while its process lives: a kernel-held fact, not a guess */
-	pid_t claimed_pid;       /**< as it said itself, in its own pid namespace; 0 if unknown */
+	uint32_t id;       /**< its slot, from 1 */
+	uint32_t alive;    /**< 1 while its process lives: a kernel-held fact, not a guess */
+	pid_t claimed_pid; /**< as it said itself, in its own pid namespace; 0 if unknown */
 	uid_t claimed_uid;
-	uint64_t sent;           /**< messages that it committed */
-	uint64_t received;       /**< messages that it took */
-	uint64_t late_wakes;     /**< times that it found something only because a wait slice ended */
+	uint64_t sent;       /**< messages that it committed */
+	uint64_t received;   /**< messages that it took */
+	uint64_t late_wakes; /**< times that it found something only because a wait slice ended */
 	uint64_t reserved[4];
 };
 
@@ -151,11 +151,11 @@ PABAL_EXPORT int pabal_participants(const char *name, int (*each)(const struct p
 
 /** What pabal_gc() did. */
 struct pabal_gc_result {
-	uint64_t objects;        /**< looked at */
-	uint64_t buried;         /**< dead participants buried */
-	uint64_t redelivered;    /**< messages that came back from the dead */
-	uint64_t bytes;          /**< payload memory given back, in bytes */
-	uint64_t destroyed;      /**< ephemeral objects whose last participant was gone */
+	uint64_t objects;     /**< looked at */
+	uint64_t buried;      /**< dead participants buried */
+	uint64_t redelivered; /**< messages that came back from the dead */
+	uint64_t bytes;       /**< payload memory given back, in bytes */
+	uint64_t destroyed;   /**< ephemeral objects whose last participant was gone */
 	uint64_t reserved[8];
 };
 
@@ -173,16 +173,16 @@ PABAL_EXPORT int pabal_gc(struct pabal_gc_result *ret_result);
 
 /** Every block of an object, each in exactly one state. */
 struct pabal_check_result {
-	uint64_t blocks;         /**< blocks that have memory behind them: the sum of the six below */
+	uint64_t blocks; /**< blocks that have memory behind them: the sum of the six below */
 	uint64_t free;
-	uint64_t queued;         /**< in the queue */
-	uint64_t loaned;         /**< loaned by a living participant and not committed */
-	uint64_t leased;         /**< taken by a living participant and not released */
-	uint64_t redeliver;      /**< given back, waiting to be taken again */
-	uint64_t held_by_dead;   /**< loaned or leased by a participant that died and is not buried yet */
-	uint64_t lost;           /**< belonging to nobody: always 0 unless the content was damaged */
-	uint64_t corrupt;        /**< words that make no sense: always 0 unless the content was damaged */
-	uint64_t bytes;          /**< payload memory in use */
+	uint64_t queued;       /**< in the queue */
+	uint64_t loaned;       /**< loaned by a living participant and not committed */
+	uint64_t leased;       /**< taken by a living participant and not released */
+	uint64_t redeliver;    /**< given back, waiting to be taken again */
+	uint64_t held_by_dead; /**< loaned or leased by a participant that died and is not buried yet */
+	uint64_t lost;         /**< belonging to nobody: always 0 unless the content was damaged */
+	uint64_t corrupt;      /**< words that make no sense: always 0 unless the content was damaged */
+	uint64_t bytes;        /**< payload memory in use */
 	uint64_t reserved[8];
 };
 

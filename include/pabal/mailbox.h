@@ -32,57 +32,57 @@ typedef struct pabal_mailbox pabal_mailbox;
 
 /** Flags of a mailbox, beside those of base.h. */
 enum pabal_mailbox_flags {
-	PABAL_MAILBOX_RENDEZVOUS = 1u << 16,     /**< create: send returns when the message was taken (-ENOTSUP in this version) */
-	PABAL_MAILBOX_DROP_ON_DEATH = 1u << 17,  /**< create: a dead taker's messages are dropped and counted, not delivered again */
-	PABAL_TIMESTAMPS = 1u << 18,             /**< create: each message carries the time it was sent, CLOCK_BOOTTIME in nanoseconds */
-	PABAL_DEAD_LETTERS = 1u << 19,           /**< open: the dead letters of this mailbox (-ENOTSUP in this version) */
+	PABAL_MAILBOX_RENDEZVOUS = 1u << 16,    /**< create: send returns when the message was taken (-ENOTSUP in this version) */
+	PABAL_MAILBOX_DROP_ON_DEATH = 1u << 17, /**< create: a dead taker's messages are dropped and counted, not delivered again */
+	PABAL_TIMESTAMPS = 1u << 18,            /**< create: each message carries the time it was sent, CLOCK_BOOTTIME in nanoseconds */
+	PABAL_DEAD_LETTERS = 1u << 19,          /**< open: the dead letters of this mailbox (-ENOTSUP in this version) */
 };
 
 /** What a send does when the mailbox is full. */
 enum pabal_on_full {
-	PABAL_FULL_BLOCK = 0,        /**< wait, as long as the call's time-out says */
-	PABAL_FULL_FAIL = 1,         /**< -EAGAIN whatever the time-out (-ENOTSUP in this version) */
-	PABAL_FULL_DROP_OLDEST = 2,  /**< make room (-ENOTSUP in this version) */
+	PABAL_FULL_BLOCK = 0,       /**< wait, as long as the call's time-out says */
+	PABAL_FULL_FAIL = 1,        /**< -EAGAIN whatever the time-out (-ENOTSUP in this version) */
+	PABAL_FULL_DROP_OLDEST = 2, /**< make room (-ENOTSUP in this version) */
 };
 
 /** Which messages a take wants. */
 enum pabal_take_mode {
 	PABAL_TAKE_ANY = 0,
-	PABAL_TAKE_TAGS = 1,         /**< -ENOTSUP in this version, as are the next two */
+	PABAL_TAKE_TAGS = 1, /**< -ENOTSUP in this version, as are the next two */
 	PABAL_TAKE_EXCEPT = 2,
 	PABAL_TAKE_LOWEST = 3,
 };
 
 /** Options of create and open; NULL, or 0 in a member, is the default. open uses flags and wait_ns and ignores the rest. */
 struct pabal_mailbox_opts {
-	size_t struct_size;          /**< sizeof(struct pabal_mailbox_opts) */
+	size_t struct_size; /**< sizeof(struct pabal_mailbox_opts) */
 	uint32_t flags;
-	uint32_t mode;               /**< permission bits of the file, whatever the umask; default 0600 */
-	uint32_t capacity;           /**< messages that may wait, exactly; 1 to 524,288, default 1024 */
-	uint32_t priorities;         /**< default 1; more is -ENOTSUP in this version */
-	uint32_t on_full;            /**< enum pabal_on_full */
-	uint32_t delivery_limit;     /**< -ENOTSUP in this version */
-	uint64_t memory_max;         /**< payload memory in bytes, and the size of the largest message; up to 2^40, default 16 MiB */
-	uint64_t dead_letters_max;   /**< -ENOTSUP in this version */
-	int64_t wait_ns;             /**< with PABAL_WAIT_EXISTS: how long to wait for the object; a time-out as everywhere */
-	int64_t ttl_ns;              /**< -ENOTSUP in this version */
+	uint32_t mode;             /**< permission bits of the file, whatever the umask; default 0600 */
+	uint32_t capacity;         /**< messages that may wait, exactly; 1 to 524,288, default 1024 */
+	uint32_t priorities;       /**< default 1; more is -ENOTSUP in this version */
+	uint32_t on_full;          /**< enum pabal_on_full */
+	uint32_t delivery_limit;   /**< -ENOTSUP in this version */
+	uint64_t memory_max;       /**< payload memory in bytes, and the size of the largest message; up to 2^40, default 16 MiB */
+	uint64_t dead_letters_max; /**< -ENOTSUP in this version */
+	int64_t wait_ns;           /**< with PABAL_WAIT_EXISTS: how long to wait for the object; a time-out as everywhere */
+	int64_t ttl_ns;            /**< -ENOTSUP in this version */
 };
 
 /** What goes with one message; NULL, or 0 in a member, is the default. */
 struct pabal_message_opts {
 	size_t struct_size;
-	uint32_t tag;                /**< any number; the receiver sees it */
-	uint32_t priority;           /**< below the mailbox's priorities, so 0 in this version */
-	int64_t ttl_ns;              /**< -ENOTSUP in this version */
-	const int *fds;              /**< links only: -ENOTSUP */
+	uint32_t tag;      /**< any number; the receiver sees it */
+	uint32_t priority; /**< below the mailbox's priorities, so 0 in this version */
+	int64_t ttl_ns;    /**< -ENOTSUP in this version */
+	const int *fds;    /**< links only: -ENOTSUP */
 	uint32_t fd_count;
-	uint32_t flags;              /**< none yet */
+	uint32_t flags; /**< none yet */
 };
 
 /** Which messages to take; NULL: any. */
 struct pabal_take_opts {
 	size_t struct_size;
-	uint32_t mode;               /**< enum pabal_take_mode */
+	uint32_t mode; /**< enum pabal_take_mode */
 	uint32_t tag_count;
 	const uint32_t *tags;
 	uint32_t tag_max;
@@ -93,47 +93,47 @@ struct pabal_take_opts {
 struct pabal_item {
 	const void *data;
 	size_t size;
-	const struct pabal_message_opts *message;   /**< may be NULL */
+	const struct pabal_message_opts *message; /**< may be NULL */
 };
 
 /** A block that is being written in place: between loan and commit or cancel. */
 struct pabal_loan {
-	void *data;                  /**< aligned to 16 bytes, to 64 from 4 KiB up */
-	size_t size;                 /**< bytes that may be written: what was asked for */
+	void *data;  /**< aligned to 16 bytes, to 64 from 4 KiB up */
+	size_t size; /**< bytes that may be written: what was asked for */
 	uint64_t reserved[6];
 };
 
 /** A message that is being read in place: between take and release or requeue. Do not change it. */
 struct pabal_message {
-	const void *data;            /**< aligned as a loan is */
-	size_t size;                 /**< bytes */
-	uint64_t sequence;           /**< counts the commits of this mailbox; its order is the order of the queue */
-	int64_t time_ns;             /**< when it was committed, CLOCK_BOOTTIME; 0 without PABAL_TIMESTAMPS */
-	uint32_t delivery_count;     /**< 1 the first time; more when an earlier taker died or gave it back; 65,535 stands for that or more */
+	const void *data;        /**< aligned as a loan is */
+	size_t size;             /**< bytes */
+	uint64_t sequence;       /**< counts the commits of this mailbox; its order is the order of the queue */
+	int64_t time_ns;         /**< when it was committed, CLOCK_BOOTTIME; 0 without PABAL_TIMESTAMPS */
+	uint32_t delivery_count; /**< 1 the first time; more when an earlier taker died or gave it back; 65,535 stands for that or more */
 	uint32_t tag;
 	uint32_t priority;
 	uint32_t fd_count;
-	pid_t claimed_pid;           /**< what the sender says of itself */
+	pid_t claimed_pid; /**< what the sender says of itself */
 	uid_t claimed_uid;
 	uint64_t reserved[8];
 };
 
 /** Statistics; filled up to the caller's struct_size. Counts are since creation. */
 struct pabal_mailbox_stats {
-	size_t struct_size;          /**< set it to sizeof(struct pabal_mailbox_stats) */
-	uint64_t depth;              /**< messages waiting, those to be delivered again included */
+	size_t struct_size; /**< set it to sizeof(struct pabal_mailbox_stats) */
+	uint64_t depth;     /**< messages waiting, those to be delivered again included */
 	uint64_t capacity;
-	uint64_t sent;               /**< messages committed */
-	uint64_t received;           /**< messages taken for the first time */
-	uint64_t redelivered;        /**< times that a message came back: its taker died, closed, or requeued it */
-	uint64_t dropped;            /**< messages lost by a policy that allows it */
+	uint64_t sent;        /**< messages committed */
+	uint64_t received;    /**< messages taken for the first time */
+	uint64_t redelivered; /**< times that a message came back: its taker died, closed, or requeued it */
+	uint64_t dropped;     /**< messages lost by a policy that allows it */
 	uint64_t expired;
 	uint64_t dead_letters;
-	uint64_t late_wakes;         /**< times that a sleeper found something only because its wait slice ended */
-	uint64_t memory;             /**< payload memory in use, bytes */
+	uint64_t late_wakes; /**< times that a sleeper found something only because its wait slice ended */
+	uint64_t memory;     /**< payload memory in use, bytes */
 	uint64_t memory_max;
-	uint32_t participants;       /**< open handles */
-	uint32_t leases;             /**< messages taken and not yet released */
+	uint32_t participants; /**< open handles */
+	uint32_t leases;       /**< messages taken and not yet released */
 };
 
 #if defined(__cplusplus)
@@ -185,7 +185,8 @@ PABAL_EXPORT int pabal_mailbox_open(const char *name, const struct pabal_mailbox
 PABAL_EXPORT int pabal_mailbox_send(pabal_mailbox *mailbox, const void *data, size_t size, int64_t timeout_ns);
 
 /** pabal_mailbox_send_with() - pabal_mailbox_send() with a tag. @message: may be NULL. Errors: also -E2BIG, -ENOTSUP. All else as there. */
-PABAL_EXPORT int pabal_mailbox_send_with(pabal_mailbox *mailbox, const struct pabal_message_opts *message, const void *data, size_t size, int64_t timeout_ns);
+PABAL_EXPORT int pabal_mailbox_send_with(pabal_mailbox *mailbox, const struct pabal_message_opts *message, const void *data, size_t size,
+					 int64_t timeout_ns);
 
 /**
  * pabal_mailbox_receive() - take the oldest message, copy it out and release it.
@@ -247,7 +248,8 @@ PABAL_EXPORT int pabal_mailbox_cancel(pabal_mailbox *mailbox, struct pabal_loan 
  * If the peer dies: what a dead taker held comes first. If this process dies, its leases are delivered again to others.
  * Errors: as pabal_mailbox_receive(), without -EMSGSIZE; also -E2BIG, -ENOTSUP.
  */
-PABAL_EXPORT int pabal_mailbox_take(pabal_mailbox *mailbox, const struct pabal_take_opts *opts, struct pabal_message *ret_message, int64_t timeout_ns);
+PABAL_EXPORT int pabal_mailbox_take(pabal_mailbox *mailbox, const struct pabal_take_opts *opts, struct pabal_message *ret_message,
+				    int64_t timeout_ns);
 
 /**
  * pabal_mailbox_release() - done with a message: its memory may be used again.

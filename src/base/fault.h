@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * base/fault.h - deliberate faults: the ways in which the protocols would be wrong.
+ *
+ * A test build (PABAL_TEST) carries each of these mistakes, switched off. The tests switch one on, see that it was executed, and that the named
+ * invariant catches it; so a green test means something. The shipped library contains none of them: PABAL__FAULT() is a constant false there.
+ */
+#ifndef PABAL_SRC_BASE_FAULT_H
+#define PABAL_SRC_BASE_FAULT_H
+
+#include <stdbool.h>
+
+enum pabal__fault {
+	PABAL__FAULT_NONE,
+	PABAL__FAULT_SLOT_BEFORE_HEADER,   /* a take lets the slot go before the header names the taker */
+	PABAL__FAULT_NO_LEASE,             /* a take never writes its lease into the header */
+	PABAL__FAULT_HEAD_JUMP,            /* a receiver trusts a later turn and skips a whole lap */
+	PABAL__FAULT_NO_REREAD,            /* repair of a slot does not look whether it is still the same */
+	PABAL__FAULT_NO_SLOT_REPAIR,       /* burial leaves the dead one's slots as they are */
+	PABAL__FAULT_NO_LEASE_REPAIR,      /* burial forgets the dead one's leases */
+	PABAL__FAULT_NO_OWNED_REPAIR,      /* burial forgets the dead one's uncommitted blocks */
+	PABAL__FAULT_RING_BEFORE_SNAPSHOT, /* burial frees what it saw owned without looking whether a slot names it */
+	PABAL__FAULT_NO_EXTENT_REPAIR,     /* burial leaves the dead one's extents homed */
+	PABAL__FAULT_NO_COUNT,             /* a delivery is not counted */
+	PABAL__FAULT_NO_ROOM_CHECK,        /* a send does not look at the capacity */
+	PABAL__FAULT_COMMIT_BEFORE_FILL,   /* a send commits before the payload is there */
+	PABAL__FAULT_NO_VERSION,           /* a block's version stands still */
+	PABAL__FAULT_PUNCH_UNCHECKED,      /* memory is given back without looking whether a block is in use */
+	PABAL__FAULT_NO_INDEX,             /* a message that comes back is not entered in the index */
+	PABAL__FAULT_NO_RING,              /* nobody is woken */
+	PABAL__FAULT_NO_REARM,             /* a sleeper that was woken does not ask to be woken again */
+	PABAL__FAULT_NO_SECOND_LOOK,       /* a sleeper sleeps without looking after it armed */
+	PABAL__FAULT_NO_BATON,             /* the woken one does not wake the next */
+	PABAL__FAULT_COUNT,
+};
+
+#ifdef PABAL_TEST
+extern enum pabal__fault pabal__fault_on;
+extern unsigned long pabal__fault_hits;
+
+static inline bool pabal__fault_hit(enum pabal__fault fault)
+{
+	if (pabal__fault_on != fault)
+		return false;
+	__atomic_fetch_add(&pabal__fault_hits, 1, __ATOMIC_RELAXED);
+	return true;
+}
+#define PABAL__FAULT(name) pabal__fault_hit(PABAL__FAULT_##name)
+#else
+#define PABAL__FAULT(name) false
+#endif
+
+#endif

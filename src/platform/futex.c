@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * platform/futex.c - the futex system call, which libc does not wrap.
+ */
+#include "platform/futex.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+int pabal__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t duration_ns)
+{
+	struct timespec duration = { .tv_sec = duration_ns / 1000000000, .tv_nsec = duration_ns % 1000000000 };
+	long r = syscall(SYS_futex, word, FUTEX_WAIT, expected, duration_ns == INT64_MAX ? NULL : &duration, NULL, 0);
+
+	if (r == 0 || errno == EAGAIN)
+		return 0;
+	return errno == ETIMEDOUT || errno == EINTR ? -errno : 0;
+}
+
+void pabal__futex_wake(_Atomic uint32_t *word, int count_max)
+{
+	int saved = errno;
+
+	syscall(SYS_futex, word, FUTEX_WAKE, count_max, NULL, NULL, 0);
+	errno = saved;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * platform/watch.c - inotify on one directory. What the events say is not believed: they only mean "look again".
+ */
+#include "platform/watch.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/inotify.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "platform/clock.h"
+
+int pabal__watch_open(const char *path)
+{
+	int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+
+	if (watch < 0)
+		return -errno;
+	if (inotify_add_watch(watch, path, IN_CREATE | IN_MOVED_TO | IN_ATTRIB) < 0) {
+		int r = -errno;
+
+		close(watch);
+		return r;
+	}
+	return watch;
+}
+
+int pabal__watch_wait(int watch, int64_t deadline)
+{
+	struct pollfd poll_fd = { .fd = watch, .events = POLLIN };
+	char events[4096];
+	int64_t left = deadline == INT64_MAX ? INT64_C(3600000000000) : deadline - pabal__clock_now();
+	struct timespec duration;
+	int r;
+
+	if (left <= 0)
+		return -ETIMEDOUT;
+	duration.tv_sec = left / 1000000000;
+	duration.tv_nsec = left % 1000000000;
+	r = ppoll(&poll_fd, 1, &duration, NULL);
+	if (r < 0)
+		return errno == EINTR ? -EINTR : -errno;
+	if (r > 0 && read(watch, events, sizeof events) < 0 && errno != EAGAIN)
+		return -errno;
+	return 0;
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wait/wait.c - spin as long as it pays, yield once, arm, look again, sleep.
+ *
+ * The order is what makes it safe. A sleeper arms the bell and then attempts once more; whoever makes something happen does it and then looks at the bell. So
+ * either the attempt finds it, or the bell is found armed. After any return from sleep the sleeper goes back to arming: the ring may have been for another.
+ * Who ends after arming looks whether there is more, and if so rings the same bell: at most one wake-up is under way, and it is passed on like a baton.
+ * Who gives up does so only after arming and attempting.
+ *
+ * Slices exist for the death of a waker only. Within a slice nothing is polled.
+ */
+#include "wait/wait.h"
+
+#include <errno.h>
+
+#include <pabal/base.h>
+
+#include "platform/clock.h"
+#include "platform/cpu.h"
+#include "platform/futex.h"
+#include "platform/membarrier.h"
+
+#ifdef PABAL_TEST_NO_SLICES
+#define SLICE_MIN INT64_MAX
+#define SLICE_MAX INT64_MAX
+#else
+#define SLICE_MIN INT64_C(10000000)  /* a guess: 10 ms, a hundred times what a wake-up takes */
+#define SLICE_MAX INT64_C(250000000) /* at most 5 wake-ups a second of an idle sleeper, and death is noticed within 300 ms */
+#endif
+
+enum {
+	SPIN_MAX_NS = 20000, /* measured: a sleeping core takes 20 to 25 microseconds to wake; more spinning never pays */
+	SPIN_START_NS = 4000,
+	SPIN_LEAST_NS = 500,   /* below this, spinning is given up */
+	SPIN_RETRY = 64,       /* waits after which it is given another chance; a guess */
+	YIELD_LONG_NS = 20000, /* a yield that took longer gave the core to somebody who keeps it ... */
+	YIELD_BAN = 100,       /* ... and is not repeated for this many times as long; measured with a hog on the core */
+	LOOKS = 16,            /* looks between two looks at the clock */
+	BUSY_YIELDS = 4,
+	BUSY_NAP_NS = 50000,     /* somebody was preempted in the middle of a take: about a scheduler tick's fraction; a guess */
+	NO_BARRIER_NS = 1000000, /* a sleep for memory where there is no membarrier */
+};
+
+struct wait {
+	struct pabal__waiter *waiter;
+	void *object;
+	int64_t deadline, slice;
+	uint32_t acknowledged;
+	uint32_t busy;
+	bool signalled;   /* a signal handler ran while we slept */
+	bool slice_ended; /* the last sleep ended by itself, with the bell not rung */
+};
+
+static int64_t hint(const _Atomic int64_t *value)
+{
+	return atomic_load_explicit(value, memory_order_relaxed); /* alone: tuning only */
+}
+
+static void set_hint(_Atomic int64_t *value, int64_t to)
+{
+	atomic_store_explicit(value, to, memory_order_relaxed); /* alone: tuning only */
+}
+
+static bool interrupted(const struct wait *wait)
+{
+	uint32_t count = atomic_load_explicit(wait->waiter->interrupts, memory_order_acquire); /* pairs with the interrupt's release */
+
+	if (count == wait->acknowledged)
+		return false;
+	atomic_store_explicit(wait->waiter->acknowledged, count, memory_order_relaxed); /* alone: for waits that begin later */
+	return true;
+}
+
+/* Why to stop waiting now, or 0. */
+static int give_up(const struct wait *wait)
+{
+	if (interrupted(wait))
+		return -ECANCELED;
+	if (wait->signalled && !(wait->waiter->flags & PABAL_RESTART))
+		return -EINTR;
+	if (wait->deadline != INT64_MAX && pabal__clock_now() >= wait->deadline)
+		return -ETIMEDOUT;
+	return 0;
+}
+
+static void end_slice(struct wait *wait)
+{
+	if (wait->waiter->calls->idle(wait->object))
+		wait->slice = SLICE_MIN;
+	else if (wait->slice < SLICE_MAX)
+		wait->slice = wait->slice * 2 < SLICE_MAX ? wait->slice * 2 : SLICE_MAX;
+}
+
+/* PABAL_WAIT_SPIN: never sleep. */
+static int spin_only(struct wait *wait)
+{
+	int64_t next = pabal__clock_now() + wait->slice;
+
+	int r;
+
+	for (;;) {
+		for (int i = 0; i < LOOKS; i++) {
+			r = wait->waiter->calls->attempt(wait->object);
+			if (r <= 0)
+				return r;
+			pabal__cpu_pause();
+		}
+		r = give_up(wait);
+		if (r < 0)
+			return r;
+		if (pabal__clock_now() >= next) {
+			end_slice(wait);
+			next = pabal__clock_now() + wait->slice;
+		}
+	}
+}
+
+/* Spin as long as it has paid lately. */
+static int spin(struct wait *wait, int reason)
+{
+	struct pabal__waiter *waiter = wait->waiter;
+	int64_t budget = hint(&waiter->spin_ns), start;
+
+	if (budget < SPIN_LEAST_NS) {
+		if (atomic_fetch_add_explicit(&waiter->waits, 1, memory_order_relaxed) % SPIN_RETRY) /* alone: tuning only */
+			return reason;
+		budget = SPIN_LEAST_NS * 2;
+	}
+	start = pabal__clock_now();
+	do {
+		for (int i = 0; i < LOOKS; i++) {
+			pabal__cpu_pause();
+			reason = waiter->calls->attempt(wait->object);
+			if (reason <= 0) {
+				set_hint(&waiter->spin_ns, budget * 2 < SPIN_MAX_NS ? budget * 2 : SPIN_MAX_NS);
+				return reason;
+			}
+		}
+	} while (pabal__clock_now() - start < budget);
+	set_hint(&waiter->spin_ns, budget / 2);
+	return reason;
+}
+
+/* One yield: the best there is when the one we wait for wants this very core. */
+static int yield(struct wait *wait, int reason)
+{
+	struct pabal__waiter *waiter = wait->waiter;
+	int64_t before = pabal__clock_now(), took;
+
+	if (before < hint(&waiter->yield_after))
+		return reason;
+	pabal__cpu_yield();
+	took = pabal__clock_now() - before;
+	if (took > YIELD_LONG_NS)
+		set_hint(&waiter->yield_after, before + took * YIELD_BAN);
+	return waiter->calls->attempt(wait->object);
+}
+
+/* Somebody is in the middle of what we wait for. */
+static void be_patient(struct wait *wait)
+{
+	if (++wait->busy <= BUSY_YIELDS) {
+		pabal__cpu_yield();
+		return;
+	}
+	wait->waiter->calls->busy(wait->object);
+	if (pabal__cpu_nap(BUSY_NAP_NS) == -EINTR)
+		wait->signalled = true;
+}
+
+static void sleep_on(struct wait *wait, pabal__bell *bell, uint32_t armed, int64_t longest)
+{
+	int64_t duration = longest < wait->slice ? longest : wait->slice;
+	int r;
+
+	if (wait->deadline != INT64_MAX) {
+		int64_t left = wait->deadline - pabal__clock_now();
+
+		if (left <= 0)
+			return;
+		if (left < duration)
+			duration = left;
+	}
+	r = pabal__futex_wait(bell, armed, duration);
+	wait->signalled |= r == -EINTR;
+	wait->slice_ended = r == -ETIMEDOUT && duration == wait->slice && atomic_load_explicit(bell, memory_order_relaxed) == armed; /* a look */
+	wait->busy = 0;
+}
+
+/* Arm, look, and sleep once. Returns the reason to go on with, or what is final. */
+static int arm_and_sleep(struct wait *wait, int reason)
+{
+	struct pabal__waiter *waiter = wait->waiter;
+	pabal__bell *bell = reason == PABAL__WAIT_MEMORY ? waiter->memory_bell : waiter->bell;
+	uint32_t armed = PABAL__FAULT(NO_REARM) ? atomic_load(bell) : pabal__bell_arm(bell);
+	bool barrier = reason != PABAL__WAIT_MEMORY || pabal__membarrier_all();
+	int now = PABAL__FAULT(NO_SECOND_LOOK) ? reason : waiter->calls->attempt(wait->object), r;
+
+	if (now <= 0) {
+		if (now == 0 && wait->slice_ended) /* alone: only we write it */
+			atomic_store_explicit(waiter->late_wakes, atomic_load_explicit(waiter->late_wakes, memory_order_relaxed) + 1,
+					      memory_order_relaxed);
+		if (reason != PABAL__WAIT_MEMORY && !PABAL__FAULT(NO_BATON) && waiter->calls->more(wait->object))
+			pabal__bell_ring(bell);
+		return now;
+	}
+	r = give_up(wait);
+	if (r < 0)
+		return r;
+	if (wait->slice_ended) {
+		wait->slice_ended = false;
+		end_slice(wait);
+		return now;
+	}
+	if (now == PABAL__WAIT_BUSY)
+		be_patient(wait);
+	else if (now == reason)
+		sleep_on(wait, bell, armed, barrier ? INT64_MAX : NO_BARRIER_NS);
+	return now;
+}
+
+int pabal__wait(struct pabal__waiter *waiter, void *object, int reason, int64_t timeout_ns)
+{
+	struct wait wait = { .waiter = waiter, .object = object, .deadline = pabal__clock_deadline(timeout_ns), .slice = SLICE_MIN };
+
+	wait.acknowledged =
+		atomic_load_explicit(waiter->acknowledged, memory_order_relaxed); /* alone: an interrupt since the last one counts for us */
+	if (waiter->flags & PABAL_WAIT_SPIN)
+		return spin_only(&wait);
+	if (!(waiter->flags & PABAL_WAIT_BLOCK) && pabal__cpu_count() > 1)
+		reason = spin(&wait, reason);
+	if (reason > 0)
+		reason = yield(&wait, reason);
+	while (reason > 0)
+		reason = arm_and_sleep(&wait, reason);
+	return reason;
+}
