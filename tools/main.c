@@ -8,6 +8,7 @@
 #include <argp.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <pabal/base.h>
@@ -82,6 +83,7 @@ int main(int argc, char **argv)
 	if (open_standard_descriptors() != STATUS_DONE)
 		return STATUS_FAILED;
 	argp_err_exit_status = STATUS_USAGE;
+	setenv("ARGP_HELP_FMT", "no-dup-args-note", 0); /* a paragraph in each help that tells nobody anything */
 	if (argc < 2) {
 		print_help(stderr);
 		return STATUS_USAGE;

@@ -171,7 +171,7 @@ int verb_recv(int argc, char **argv)
 	receiving.delivery.lines = arguments.lines;
 	r = pabal_mailbox_open(arguments.name, &opts, &receiving.delivery.mailbox);
 	if (r == -ENOENT)
-		return report("%s; \"pabal create %s\" makes one", call_detail(r), arguments.name);
+		return report("%s (pabal create %s)", call_detail(r), arguments.name);
 	if (r < 0)
 		return report_call(r);
 	signal(SIGPIPE, SIG_IGN); /* a reader that went away is a failed write, and what was not written goes back */

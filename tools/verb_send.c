@@ -145,8 +145,8 @@ static int read_input(size_t size_max, char **ret_data, size_t *ret_size)
 static int send_input(struct sending *sending)
 {
 	struct pabal_mailbox_stats stats = { .struct_size = sizeof(stats) };
-	char *data, limit[UNITS_TEXT_SIZE];
-	size_t size;
+	char *data = NULL, limit[UNITS_TEXT_SIZE];
+	size_t size = 0;
 	int r;
 
 	r = pabal_mailbox_stat(sending->mailbox, &stats);
@@ -188,7 +188,7 @@ int verb_send(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	r = pabal_mailbox_open(arguments.name, &opts, &sending.mailbox);
 	if (r == -ENOENT)
-		return report("%s; \"pabal create %s\" makes one", call_detail(r), arguments.name);
+		return report("%s (pabal create %s)", call_detail(r), arguments.name);
 	if (r < 0)
 		return report_call(r);
 	progress_begin(&sending.progress, "sent", STDIN_FILENO);
