@@ -111,18 +111,20 @@ static bool is_due(const struct crew *crew, const struct worker *worker, bool is
 void crew_tend(struct crew *crew, bool is_replacing)
 {
 	int64_t now_ns = clock_now();
+	bool has_ended;
 	int status;
 
 	for (unsigned i = 0; i < crew->count; i++) {
 		struct worker *worker = &crew->workers[i];
 
-		if (worker->pid > 0 && waitpid(worker->pid, &status, WNOHANG) == worker->pid)
-			bring_in(crew, worker, status);
-		/* After its end was seen, so that a replacement finds an empty log. */
+		has_ended = worker->pid > 0 && waitpid(worker->pid, &status, WNOHANG) == worker->pid;
+		/* After its end was seen, so that a replacement finds an empty log; and before it is told, since the log may say why. */
 		if (worker->role == ROLE_RECEIVER && audit_read(&crew->audit, worker->number) < 0) {
 			crew->is_failed = true;
 			tally_find(&crew->tally, "out of memory: the ledger of so many messages does not fit");
 		}
+		if (has_ended)
+			bring_in(crew, worker, status);
 		if (is_due(crew, worker, is_replacing, now_ns))
 			start(crew, worker);
 	}

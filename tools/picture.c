@@ -97,8 +97,8 @@ static void measure(struct picture *picture, const struct crew *crew, double sec
 		struct picture_row *row = &picture->rows[i];
 		uint64_t progress = crew_progress(crew, worker);
 
-		if (row->pid != worker->pid)
-			*row = (struct picture_row){ .pid = worker->pid };
+		if (row->pid != worker->pid) /* somebody else now: count from here */
+			*row = (struct picture_row){ .pid = worker->pid, .progress = progress };
 		row->rate += SMOOTHING * ((double)(progress - row->progress) / seconds - row->rate);
 		row->progress = progress;
 		if (row->rate > highest)
@@ -162,7 +162,9 @@ static void add_title(struct frame *frame, const struct run *run)
 	color(frame, PLAIN);
 	add(frame, "  %u senders, %u receivers, one mailbox  ", run->plan->senders, run->plan->receivers);
 	color(frame, DIM);
-	if (run->is_draining)
+	if (run->is_over)
+		add(frame, "done");
+	else if (run->is_draining)
 		add(frame, "no more kills: everything drains");
 	else
 		add(frame, "%.1f of %.1f s", elapsed < limit ? elapsed : limit, limit);
@@ -227,7 +229,7 @@ void picture_show(const struct run *run, void *data)
 	struct picture *picture = data;
 	int64_t now_ns = clock_now();
 
-	if (now_ns - picture->last_ns < FRAME_NS)
+	if (now_ns - picture->last_ns < FRAME_NS && !run->is_over)
 		return;
 	measure(picture, &run->crew, picture->last_ns ? (double)(now_ns - picture->last_ns) / 1e9 : 1);
 	picture->last_ns = now_ns;

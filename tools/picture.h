@@ -27,7 +27,7 @@ struct picture {
 /** picture_init() - look at the terminal and the environment. */
 void picture_init(struct picture *picture);
 
-/** picture_show() - draw, at most ten times a second. @data: the struct picture. To be handed to run_plan(). */
+/** picture_show() - draw, at most ten times a second, and at the end. @data: the struct picture. To be handed to run_plan(). */
 void picture_show(const struct run *run, void *data);
 
 #endif

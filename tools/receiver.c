@@ -58,27 +58,40 @@ static void release_one(struct receiver *receiver, unsigned index)
 	*held = receiver->held[--receiver->count];
 }
 
+static void give_up_damaged(struct receiver *receiver, struct held *held)
+{
+	int r;
+
+	ledger_write(receiver->log, held->id, held->message.delivery_count, LEDGER_DAMAGED);
+	r = pabal_mailbox_release(receiver->mailbox, &held->message);
+	if (r < 0)
+		worker_fail(receiver->post, "release", r);
+}
+
+static void give_back(struct receiver *receiver, struct held *held)
+{
+	int r = pabal_mailbox_requeue(receiver->mailbox, &held->message);
+
+	if (r < 0)
+		worker_fail(receiver->post, "requeue", r);
+}
+
 /* A message is in the log before its release can begin, or it was given back and is in nobody's log. */
 static void accept(struct receiver *receiver, struct held *held)
 {
 	const struct plan *plan = receiver->post->plan;
-	int r;
 
 	if (!payload_check(held->message.data, held->message.size, &held->id)) {
-		ledger_write(receiver->log, held->id, held->message.delivery_count, LEDGER_DAMAGED);
-		worker_fail(receiver->post, "a message was damaged", 0);
+		give_up_damaged(receiver, held);
+	} else if (plan->mischief && random_below(&receiver->random, MISCHIEF_EVERY) == 0) {
+		give_back(receiver, held);
+	} else {
+		held->delivery_count = held->message.delivery_count;
+		ledger_write(receiver->log, held->id, held->delivery_count, LEDGER_TAKEN);
+		receiver->count++;
+		if (receiver->count >= plan->hold_max)
+			release_one(receiver, (unsigned)random_below(&receiver->random, receiver->count));
 	}
-	if (plan->mischief && random_below(&receiver->random, MISCHIEF_EVERY) == 0) {
-		r = pabal_mailbox_requeue(receiver->mailbox, &held->message);
-		if (r < 0)
-			worker_fail(receiver->post, "requeue", r);
-		return;
-	}
-	held->delivery_count = held->message.delivery_count;
-	ledger_write(receiver->log, held->id, held->delivery_count, LEDGER_TAKEN);
-	receiver->count++;
-	if (receiver->count >= plan->hold_max)
-		release_one(receiver, (unsigned)random_below(&receiver->random, receiver->count));
 }
 
 /* Before it waits it lets go of everything: senders may need that memory. Return: 0, or -EAGAIN when it is time to end. */

@@ -4,7 +4,7 @@
  *
  *   kill     workers come and go for as long as the plan says
  *   senders  no more kills; senders finish the message that they are at. Nobody helps: what the dead held comes back by itself
- *   drain    until every message that is known to be committed was received, and the mailbox is empty
+ *   drain    until the mailbox is empty, and every message that is known to be committed was received, or is missing for good
  *   end      receivers are told to go; the account of the mailbox must be clean
  *   refill   (torture) the mailbox must still hold exactly its capacity
  *
@@ -25,6 +25,7 @@
 
 #define TICK_NS (INT64_C(10) * 1000000)
 #define HANG_NS (INT64_C(30) * 1000000000) /* a detector of hangs, far above any wait slice */
+#define LOOKS 20
 
 struct stage {
 	struct run *run;
@@ -33,6 +34,7 @@ struct stage {
 	uint64_t last_entries;
 	uint64_t last_running;
 	int64_t moved_ns;
+	unsigned looks; /* at an empty mailbox with messages missing, and nothing moved in between */
 };
 
 int64_t run_elapsed(const struct run *run)
@@ -96,15 +98,33 @@ static bool wait_a_tick(struct stage *stage)
 	return now_ns - stage->moved_ns < HANG_NS;
 }
 
-static bool is_drained(const struct run *run)
+/* Nothing is in the mailbox or in anybody's hands. */
+static bool is_empty(const struct run *run)
 {
 	struct pabal_check_result check = { 0 };
 
-	if (audit_lost(&run->crew.audit) > 0)
-		return false;
 	if (pabal_check(run->crew.mailbox, &check) < 0)
 		return true; /* damaged: it will not get better, and the verdict says so */
 	return check.queued + check.loaned + check.leased + check.redeliver + check.held_by_dead == 0;
+}
+
+/*
+ * A receiver enters a message before it releases it, so when the mailbox is empty everything that will ever be received is in the logs.
+ * Then what is missing is lost. It is said only after several looks between which nothing moved, because an account that is taken while
+ * messages move may miss one.
+ */
+static bool is_drained(struct stage *stage)
+{
+	struct crew *crew = &stage->run->crew;
+	uint64_t entries = crew->audit.entries;
+
+	if (!is_empty(stage->run))
+		stage->looks = 0;
+	else if (audit_lost(&crew->audit) == 0)
+		return true;
+	crew_tend(crew, false);
+	stage->looks = crew->audit.entries == entries ? stage->looks + 1 : 0;
+	return stage->looks > LOOKS && is_empty(stage->run);
 }
 
 static void wait_for_senders(struct stage *stage)
@@ -126,7 +146,7 @@ static void wait_for_drain(struct stage *stage)
 
 	do
 		crew_tend(crew, false);
-	while (!(drained = is_drained(stage->run)) && !is_aborted(stage->run) && wait_a_tick(stage));
+	while (!(drained = is_drained(stage)) && !is_aborted(stage->run) && wait_a_tick(stage));
 	if (!drained && !is_aborted(stage->run))
 		tally_find(&crew->tally, "the mailbox did not drain: nothing has moved for %d s", (int)(HANG_NS / 1000000000));
 }
@@ -179,6 +199,7 @@ static void do_run(struct stage *stage)
 	audit_conclude(&run->crew.audit);
 	if (run->plan->refill && tally_is_sound(&run->crew.tally))
 		refill_check(run->crew.mailbox, run->plan, &run->crew.tally);
+	run->is_over = true;
 	if (stage->show)
 		stage->show(run, stage->data);
 }

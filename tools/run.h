@@ -16,6 +16,7 @@ struct run {
 	pabal_mailbox *observer; /* read-only, for the depth */
 	int64_t start_ns;
 	bool is_draining;
+	bool is_over;
 };
 
 /** run_plan() - do it all. @show: called often, to draw; may be NULL. Return: the exit status; the tally was printed, or why there is none. */

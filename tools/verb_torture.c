@@ -42,8 +42,8 @@ static int run_random(const struct plan *plan)
 	int status;
 
 	if (!plan->json)
-		printf("torture: %u senders, %u receivers, sizes 16 B to %s, capacity %" PRIu32 ", %.1f s, seed %" PRIu64 "\n", plan->senders,
-		       plan->receivers, format_size(size, plan->size_max), plan->capacity, (double)plan->run_ns / 1e9, plan->seed);
+		printf("%u senders, %u receivers, 16 B to %s, capacity %" PRIu32 ", %.1f s, seed %" PRIu64 "\n", plan->senders, plan->receivers,
+		       format_size(size, plan->size_max), plan->capacity, (double)plan->run_ns / 1e9, plan->seed);
 	fflush(stdout); /* before the first fork */
 	status = run_plan(plan, terminal_is_useful(STDERR_FILENO) ? show : NULL, &last_ns);
 	if (!plan->json && status == STATUS_DONE)

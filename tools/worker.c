@@ -49,9 +49,6 @@ pid_t worker_start(const struct post *post)
 
 _Noreturn void worker_fail(const struct post *post, const char *what, int error)
 {
-	if (error < 0)
-		snprintf(post->note->text, sizeof(post->note->text), "%s: %s", what, call_detail(error));
-	else
-		snprintf(post->note->text, sizeof(post->note->text), "%s", what);
+	snprintf(post->note->text, sizeof(post->note->text), "%s: %s", what, call_detail(error));
 	_exit(1);
 }

@@ -29,7 +29,7 @@ struct post {
 /** worker_start() - fork a worker. It never returns in the child, and dies with its parent. Return: its pid, or a negative errno. */
 pid_t worker_start(const struct post *post);
 
-/** worker_fail() - write down what failed, and end this worker. @error: of the last pabal call, which has the details; 0: @what says it all. */
+/** worker_fail() - write down why the last pabal call failed, and end this worker. */
 _Noreturn void worker_fail(const struct post *post, const char *what, int error);
 
 /** sender_run(), receiver_run() - what the child does. */
