@@ -83,15 +83,17 @@ static int live_on_without_the_parent(void *data)
 
 static int open_fork_and_hang(void *data)
 {
-	pid_t *grandchild = data;
 	struct pabal_message message;
 	pabal_mailbox *own;
+	pid_t pid;
 
 	child_equal(pabal_mailbox_open("a", NULL, &own), 0);
 	child_equal(pabal_mailbox_take(own, NULL, &message, PABAL_NOWAIT), 0);
-	*grandchild = fork();
-	if (*grandchild == 0)
+	pid = fork();
+	if (pid == 0)
 		return live_on_without_the_parent(NULL);
+	*(pid_t *)data = pid;
+	atomic_fetch_add(ready, 1);
 	child_wait_for_death();
 }
 
@@ -106,14 +108,14 @@ static void a_child_does_not_inherit_the_parents_life(void **state)
 	assert_int_equal(pabal_mailbox_create("a", NULL, &a), 0);
 	assert_int_equal(pabal_mailbox_send(a, "1", 1, PABAL_NOWAIT), 0);
 	pid = child_start(open_fork_and_hang, grandchild);
-	assert_true(eventually_at_least(ready, 1));
+	assert_true(eventually_at_least(ready, 2));
 	assert_int_equal(pabal_gc(NULL), 0);
 	assert_int_equal(stats_of(a).participants, 2);
 	child_kill(pid);
 	assert_int_equal(pabal_gc(NULL), 0);
 	assert_int_equal(stats_of(a).participants, 1);
 	assert_int_equal(pabal_mailbox_receive(a, &byte, 1, NULL, PABAL_NOWAIT), 0);
-	kill(*grandchild, 9);
+	kill(*grandchild, SIGKILL);
 	pabal_mailbox_close(a);
 	assert_int_equal(pabal_mailbox_destroy("a"), 0);
 }
