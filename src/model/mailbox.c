@@ -208,29 +208,41 @@ static int same_shape(const struct pabal__shape *wanted, const pabal_mailbox *ma
 	return 0;
 }
 
-/* Create, or open what is there. The name may come and go meanwhile, so a few rounds. */
+/* Open what is there, if it is of the shape that was asked for. */
+static int open_same(const struct pabal__directory *directory, const char *name, const struct pabal_mailbox_opts *opts,
+		     const struct pabal__shape *shape, pabal_mailbox **ret_mailbox)
+{
+	pabal_mailbox *mailbox;
+	int r = open_in(directory, name, opts->flags, &mailbox);
+
+	if (r < 0)
+		return r;
+	r = same_shape(shape, mailbox);
+	if (r < 0)
+		pabal_mailbox_close(mailbox);
+	else
+		*ret_mailbox = mailbox;
+	return r;
+}
+
+/*
+ * Create, or open what is there. The name may come and go meanwhile, so a few rounds. What is there is looked for first: making a new one takes memory, and
+ * on a full file system an existing mailbox could not be opened.
+ */
 static int create_or_open(const struct pabal__directory *directory, const char *name, const struct pabal_mailbox_opts *opts,
 			  const struct pabal__shape *shape, pabal_mailbox **ret_mailbox)
 {
 	int r = 0;
 
+	if (!(opts->flags & PABAL_EXIST_OK))
+		return create_new(directory, name, opts, shape, ret_mailbox);
 	for (int round = 0; round < 100; round++) {
-		pabal_mailbox *mailbox = NULL;
-
+		r = open_same(directory, name, opts, shape, ret_mailbox);
+		if (r != -ENOENT)
+			break;
 		r = create_new(directory, name, opts, shape, ret_mailbox);
-		if (r != -EEXIST || !(opts->flags & PABAL_EXIST_OK))
-			return r;
-		r = open_in(directory, name, opts->flags, &mailbox);
-		if (r == -ENOENT)
-			continue;
-		if (r < 0)
-			return r;
-		r = same_shape(shape, mailbox);
-		if (r < 0)
-			pabal_mailbox_close(mailbox);
-		else
-			*ret_mailbox = mailbox;
-		return r;
+		if (r != -EEXIST)
+			break;
 	}
 	return r;
 }
@@ -467,13 +479,12 @@ static void give_all_back(pabal_mailbox *mailbox)
 	struct pabal__burial burial = { 0 };
 
 	/* relaxed: no other thread uses the handle any more */
-	if (atomic_load_explicit(&mailbox->borrowed, memory_order_relaxed) && pabal__bury_blocks(segment, mailbox->id, &burial) < 0) {
+	if (atomic_load_explicit(&mailbox->borrowed, memory_order_relaxed) && pabal__bury_blocks(segment, mailbox->id, false, &burial) < 0) {
 		pabal__file_let_go(mailbox->hold); /* no memory: look dead instead, and be buried by somebody who has some */
 		return;
 	}
 	pabal__pool_leave(&mailbox->pool);
 	atomic_fetch_add_explicit(&segment->header->redelivered, burial.redelivered, memory_order_relaxed); /* statistics */
-	atomic_fetch_add_explicit(&segment->header->dropped, burial.dropped, memory_order_relaxed);
 	if (burial.redelivered)
 		pabal__mailbox_notify(segment);
 	pabal__pool_reclaim(segment, mailbox->id);
