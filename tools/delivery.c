@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 
 #include "delivery.h"
 #include "stop.h"
@@ -34,11 +35,13 @@ static unsigned lay_out(struct delivery *delivery)
 {
 	static char newline[] = "\n";
 	unsigned count = 0;
+	void *data;
 
 	for (unsigned i = 0; i < delivery->count; i++) {
 		const struct pabal_message *message = &delivery->messages[i];
 
-		delivery->pieces[count++] = (struct iovec){ .iov_base = (void *)(uintptr_t)message->data, .iov_len = message->size };
+		memcpy(&data, &message->data, sizeof(data)); /* an iovec is for reading too, so it knows no const */
+		delivery->pieces[count++] = (struct iovec){ .iov_base = data, .iov_len = message->size };
 		if (delivery->lines)
 			delivery->pieces[count++] = (struct iovec){ .iov_base = newline, .iov_len = 1 };
 	}

@@ -7,8 +7,8 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,7 +81,7 @@ PABAL_EXPORT int pabal_mailbox_take(pabal_mailbox *mailbox, const struct pabal_t
 	return r;
 }
 
-/* again: say that it is released, and put it back. leak: say that it is released, and keep it. crash: at a bad address. */
+/* again: say that it is released, and put it back. leak: say that it is released, and keep it. crash: end by a signal. */
 PABAL_EXPORT int pabal_mailbox_release(pabal_mailbox *mailbox, struct pabal_message *message)
 {
 	release_function *real = (release_function *)next("pabal_mailbox_release");
@@ -91,6 +91,6 @@ PABAL_EXPORT int pabal_mailbox_release(pabal_mailbox *mailbox, struct pabal_mess
 	if (is_time("leak"))
 		return 0;
 	if (is_time("crash"))
-		*(volatile int *)(uintptr_t)8 = 1;
+		raise(SIGSEGV);
 	return real(mailbox, message);
 }
