@@ -105,6 +105,8 @@ static bool is_due(const struct crew *crew, const struct worker *worker, bool is
 {
 	if (worker->pid > 0 || worker->is_finished || crew->is_failed || (worker->role == ROLE_SENDER && !is_replacing))
 		return false;
+	if (worker->role == ROLE_RECEIVER && crew->is_closing)
+		return false; /* it would have missed the signal to stop, and wait for ever */
 	return worker->died_ns == 0 || now_ns - worker->died_ns >= crew->plan->replace_after_ns;
 }
 
@@ -153,6 +155,7 @@ void crew_stop_senders(struct crew *crew)
 
 void crew_stop_receivers(struct crew *crew)
 {
+	crew->is_closing = true;
 	for (unsigned i = 0; i < crew->count; i++)
 		if (crew->workers[i].role == ROLE_RECEIVER && crew->workers[i].pid > 0)
 			kill(crew->workers[i].pid, WORKER_SIGNAL);
