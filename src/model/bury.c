@@ -45,6 +45,7 @@ static void each_extent(struct pabal__segment *segment, uint32_t id, extent_visi
 struct blocks {
 	struct pabal__segment *segment;
 	uint32_t id;
+	bool drop; /* leases, instead of giving them back */
 	struct pabal__burial *burial;
 	uint64_t *owned, *named; /* a bit a block */
 	uint32_t owned_count;
@@ -84,7 +85,7 @@ static bool change(const struct pabal__block *block, uint64_t header, uint64_t t
 
 static void give_back_lease(struct blocks *blocks, const struct pabal__block *block, uint64_t header)
 {
-	if (blocks->segment->shape.flags & PABAL_MAILBOX_DROP_ON_DEATH) {
+	if (blocks->drop) {
 		if (change(block, header, pabal__header_next(header, PABAL__FREE, 0, 0)))
 			blocks->burial->dropped++;
 	} else if (pabal__redeliver_give(blocks->segment, block, header, pabal__header_deliveries(header))) {
@@ -119,15 +120,16 @@ static void second_look(struct blocks *blocks, const struct pabal__block *block,
 	change(block, header, pabal__header_next(header, PABAL__FREE, 0, 0));
 }
 
-int pabal__bury_blocks(struct pabal__segment *segment, uint32_t id, struct pabal__burial *burial)
+int pabal__bury_blocks(struct pabal__segment *segment, uint32_t id, bool dead, struct pabal__burial *burial)
 {
-	struct blocks blocks = {.segment = segment, .id = id, .burial = burial};
+	struct blocks blocks = { .segment = segment, .id = id, .burial = burial };
 	size_t words = PABAL__BLOCKS / 64;
 
 	blocks.owned = calloc(2 * words, sizeof *blocks.owned);
 	if (!blocks.owned)
 		return -ENOMEM;
 	blocks.named = blocks.owned + words;
+	blocks.drop = dead && segment->shape.flags & PABAL_MAILBOX_DROP_ON_DEATH;
 	each_block(&blocks, first_look);
 	if (blocks.owned_count && !PABAL__FAULT(NO_OWNED_REPAIR)) {
 		pabal__ring_named(segment, blocks.named);
@@ -142,7 +144,8 @@ static void let_home_float(struct pabal__segment *segment, uint32_t number, uint
 	pabal__word *slot = pabal__extent_word(segment, &segment->layout.classes[number], index);
 	uint64_t word = atomic_load_explicit(slot, memory_order_relaxed); /* a look; the CAS decides */
 
-	if (number >= PABAL__SMALL_CLASSES || pabal__extent_state(word) != PABAL__HOME || pabal__extent_owner(word) != id || PABAL__FAULT(NO_EXTENT_REPAIR))
+	if (number >= PABAL__SMALL_CLASSES || pabal__extent_state(word) != PABAL__HOME || pabal__extent_owner(word) != id ||
+	    PABAL__FAULT(NO_EXTENT_REPAIR))
 		return;
 	/* release: the blocks are repaired before the next home finds them */
 	atomic_compare_exchange_strong_explicit(slot, &word, pabal__extent_small((uint32_t)(word >> 32), 0, PABAL__FLOATING), memory_order_acq_rel,
@@ -160,7 +163,7 @@ static bool is_dead(struct pabal__segment *segment, uint32_t id)
 static void bury_locked(struct pabal__segment *segment, uint32_t id, struct pabal__burial *burial)
 {
 	struct pabal__participant *dead = pabal__participant_at(segment, id);
-	struct pabal__burial one = {0};
+	struct pabal__burial one = { 0 };
 	struct pabal__ring ring;
 	uint64_t word;
 
@@ -169,7 +172,7 @@ static void bury_locked(struct pabal__segment *segment, uint32_t id, struct paba
 	each_extent(segment, id, pabal__extent_recover);
 	pabal__ring_init(&ring, segment, 0);
 	pabal__ring_repair_all(&ring, id);
-	if (pabal__bury_blocks(segment, id, &one) < 0)
+	if (pabal__bury_blocks(segment, id, true, &one) < 0)
 		return;
 	each_extent(segment, id, let_home_float);
 	/* Counted just before the last act; an undertaker killed in between leaves the next one nothing to count. */
