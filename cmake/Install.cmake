@@ -32,6 +32,8 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/pabal.pc DESTINATION ${CMAKE_INSTALL_L
 # man/pabal.1 goes to man1, man/pabal.7 to man7: the section is the last part of the name.
 set(PABAL_MAN_PAGES
 	pabal.1
+	pabal.7
+	pabal_mailbox.3
 )
 foreach(page IN LISTS PABAL_MAN_PAGES)
 	string(REGEX REPLACE ".*\\." "" section ${page})

@@ -194,7 +194,7 @@ struct pabal_check_result {
  *
  * Return: 0 if everything is accounted for.
  * Threads: any. Blocks: never. Ownership: nothing passes. If the peer dies: counted in held_by_dead; nothing is repaired.
- * Errors: -EBADMSG if a block is lost or a word is corrupt (@ret_result is filled all the same); those of opening the object.
+ * Errors: -EBADMSG if a block is lost or a word is corrupt (@ret_result is filled all the same); -ENOMEM; those of opening the object.
  */
 PABAL_EXPORT int pabal_check(const char *name, struct pabal_check_result *ret_result);
 

@@ -148,7 +148,7 @@ _Static_assert(sizeof(struct pabal_loan) == 64 && sizeof(struct pabal_message) =
  * @opts: may be NULL.
  * @ret_mailbox: the handle.
  *
- * The mailbox appears whole or not at all. It costs about 40 KiB until messages come; memory_max is a limit, not a reservation.
+ * The mailbox appears whole or not at all. With the default capacity it costs 24 KiB until messages come; memory_max is a limit, not a reservation.
  *
  * Return: 0.
  * Threads: any. Blocks: never. Ownership: the caller closes the handle; the mailbox stays until pabal_mailbox_destroy().
@@ -164,7 +164,7 @@ PABAL_EXPORT int pabal_mailbox_create(const char *name, const struct pabal_mailb
  *
  * Return: 0.
  * Threads: any. Blocks: with PABAL_WAIT_EXISTS up to wait_ns; else never. Ownership: the caller closes the handle.
- * If the peer dies: the dead that it finds are buried, when no slot is left.
+ * If the peer dies: the dead that it finds are buried first, unless it opens read-only.
  * Errors: -ENOENT, -EINVAL (also: it is no mailbox), -E2BIG, -ENOTSUP, -ENAMETOOLONG, -EUSERS (1023 handles are open), -EPROTO (another version made it), -EBADMSG (it
  * is no pabal object, or damaged), -EACCES, -EPERM, -ENOSPC, -ENOMEM, -EMFILE, -ETIMEDOUT, -EINTR.
  */
@@ -276,7 +276,7 @@ PABAL_EXPORT int pabal_mailbox_interrupt(pabal_mailbox *mailbox);
 /**
  * pabal_mailbox_stat() - how the mailbox stands.
  * @stats: struct_size set by the caller.
- * Return: 0. Threads: any. Blocks: never; takes time in proportion to what is queued. Errors: -EINVAL, -ESTALE.
+ * Return: 0. Threads: any. Blocks: never; takes time in proportion to the memory in use. Errors: -EINVAL, -ESTALE, -ENOMEM.
  */
 PABAL_EXPORT int pabal_mailbox_stat(pabal_mailbox *mailbox, struct pabal_mailbox_stats *stats);
 
