@@ -55,7 +55,7 @@ static const struct entry *reference(const struct contest *contest)
 static void judge(const struct contest *contest, const struct entry *entry)
 {
 	const struct entry *peer = reference(contest);
-	double values[BURSTS_MAX], ratios[BURSTS_MAX], fairness[BURSTS_MAX];
+	double values[BURSTS_MAX], ratios[BURSTS_MAX], fairness[BURSTS_MAX], cpu_ns[BURSTS_MAX];
 	bool ours = strcmp(entry->kind->name, "pabal") == 0;
 	struct figure figure = { .section = contest->section,
 				 .name = entry->kind->name,
@@ -80,11 +80,13 @@ static void judge(const struct contest *contest, const struct entry *entry)
 			continue;
 		values[figure.kept] = burst->value;
 		ratios[figure.kept] = beside > 0 ? burst->value / beside : 0;
+		cpu_ns[figure.kept] = burst->cpu_ns;
 		fairness[figure.kept++] = burst->fairness;
 	}
 	figure.value = median(values, figure.kept);
 	figure.ratio = entry == peer ? 0 : median(ratios, figure.kept);
 	figure.fairness = median(fairness, figure.kept);
+	figure.cpu_ns = median(cpu_ns, figure.kept);
 	figure.goal = ours ? contest->goal : 0;
 	figure.goal_is_least = contest->goal_is_least;
 	if (all_rejected)

@@ -24,6 +24,7 @@ struct settings {
 struct burst {
 	double value;    /* ns, or messages per second */
 	double fairness; /* least served receiver / most served; 0: not measured */
+	double cpu_ns;   /* processor time per message, of all who take part; 0: not measured */
 	double floor;    /* mean of the probes before and after */
 	bool rejected;   /* they disagree */
 };
@@ -44,6 +45,7 @@ struct contest {
 	uint32_t pairs;      /* senders, and as many receivers */
 	bool one_core;       /* both on the first CPU, else one on each */
 	bool free;           /* not pinned */
+	bool hog;            /* a third process on the first CPU never sleeps */
 	bool probed;         /* probe the floor around each burst, and give the ratio to it */
 	const char *against; /* else: the name of the peer to whose burst in the same round the ratio is given */
 	double goal;         /* of the ratio of our entries; 0: none */

@@ -64,6 +64,8 @@ static void remark_text(char text[160], const struct figure *figure)
 	text[0] = 0;
 	if (figure->fairness > 0)
 		n += snprintf(text + n, 160 - (size_t)n, "fairness %.2f  ", figure->fairness);
+	if (figure->cpu_ns > 0)
+		n += snprintf(text + n, 160 - (size_t)n, "CPU %.0f ns  ", figure->cpu_ns);
 	if (figure->bursts && !figure->kept)
 		n += snprintf(text + n, 160 - (size_t)n, "UNSTEADY: the probes of every burst disagree  ");
 	else if (figure->kept < figure->bursts)
@@ -149,6 +151,8 @@ static struct json_object *figure_json(const struct figure *figure)
 				       json_object_new_double(figure->goal));
 	if (figure->fairness > 0)
 		json_object_object_add(item, "fairness", json_object_new_double(figure->fairness));
+	if (figure->cpu_ns > 0)
+		json_object_object_add(item, "cpu_ns", json_object_new_double(figure->cpu_ns));
 	json_object_object_add(item, "bursts", json_object_new_int64(figure->bursts));
 	json_object_object_add(item, "bursts_kept", json_object_new_int64(figure->kept));
 	add_text(item, "note", figure->note);

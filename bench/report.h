@@ -15,7 +15,7 @@ struct figure {
 	const char *section, *name, *waiting, *placement, *unit, *ratio_to; /* constant strings; NULL where it makes no sense */
 	size_t size;                                                        /* bytes of a message; 0: makes no sense */
 	uint32_t pairs;                                                     /* 0: makes no sense */
-	double value, ratio, fairness, goal;
+	double value, ratio, fairness, cpu_ns, goal;
 	bool goal_is_least; /* the goal is a least ratio, else a greatest */
 	uint32_t bursts, kept;
 	char note[64];

@@ -3,7 +3,7 @@
  * bench/round_trip.c - a message there and a message back, through two channels.
  *
  * Both sides write every word and check every word. A sample is the mean of as many round trips as take about 20 microseconds; a burst gives the median
- * of its samples, so that a time slice given to somebody else does not count.
+ * of its samples, so that a time slice given to somebody else does not count. With a hog on the core slices are what it is about: samples are longer.
  */
 #include "measure.h"
 
@@ -15,11 +15,12 @@
 #include "stage.h"
 #include "tools.h"
 
-enum { SIZE_MAX_BYTES = 65536, SAMPLE_NS = 20000, WARM_UP = 200 /* round trips */, DEPTH = 8 };
+enum { SIZE_MAX_BYTES = 65536, SAMPLE_NS = 20000, HOG_SAMPLE_NS = 40000000, WARM_UP = 200 /* round trips */, DEPTH = 8 };
 
 struct script {
 	struct channel there, back;
 	size_t size;
+	int64_t sample_ns;
 };
 
 static int turn(struct script *script, void *data, uint64_t number)
@@ -42,32 +43,51 @@ static int attach(struct script *script)
 	return r < 0 ? r : script->back.kind->attach(&script->back);
 }
 
+/* Round trips until a sample's time is over; returns the mean. */
+static double sample(struct script *script, void *data, uint64_t *number, int turns, int *r)
+{
+	int64_t start = now_ns(), took;
+	int count = 0;
+
+	do {
+		for (int i = 0; *r == 0 && i < turns; i++)
+			*r = turn(script, data, ++*number);
+		count += turns;
+		took = now_ns() - start;
+	} while (*r == 0 && took < script->sample_ns);
+	return (double)took / count;
+}
+
 static void ask(struct stage *stage, uint32_t index)
 {
 	static uint64_t data[SIZE_MAX_BYTES / 8];
 	struct script *script = stage->script;
-	int64_t start, before, after;
 	int r = attach(script), turns;
 	uint64_t number = 0;
+	int64_t start;
+	double mean;
 
 	(void)index;
 	stage_ready(stage);
-	before = now_ns();
-	for (int i = 0; r == 0 && i < WARM_UP; i++)
+	start = now_ns();
+	for (int i = 0; r == 0 && i < WARM_UP && !stage_over(stage, start); i++)
 		r = turn(script, data, ++number);
-	start = before = (after = now_ns(), turns = (int)(SAMPLE_NS * WARM_UP / (after - before)), now_ns());
-	if (turns < 1)
-		turns = 1;
-	while (r == 0 && !stage_over(stage, start)) {
-		for (int i = 0; r == 0 && i < turns; i++)
-			r = turn(script, data, ++number);
-		after = now_ns();
-		stage_sample(stage, (double)(after - before) / turns);
-		before = after;
-	}
+	mean = sample(script, data, &number, 1, &r);
+	turns = mean < SAMPLE_NS / 4.0 ? (int)(SAMPLE_NS / mean) : 1; /* so that the clock is read seldom */
+	start = now_ns();
+	while (r == 0 && !stage_over(stage, start))
+		stage_sample(stage, sample(script, data, &number, turns, &r));
 	if (r < 0)
 		stage_fail(stage, r);
 	stage_done(stage);
+}
+
+static void hog(struct stage *stage, uint32_t index)
+{
+	(void)index;
+	stage_ready(stage);
+	for (;;)
+		atomic_signal_fence(memory_order_seq_cst); /* a loop that the compiler keeps */
 }
 
 static void echo(struct stage *stage, uint32_t index)
@@ -103,6 +123,8 @@ static int play(const struct contest *contest, struct entry *entry, struct burst
 		r = stage_enter(stage, ask, settings->first);
 	if (r == 0)
 		r = stage_enter(stage, echo, contest->one_core ? settings->first : settings->second);
+	if (r == 0 && contest->hog)
+		r = stage_enter(stage, hog, settings->first);
 	if (r == 0)
 		r = stage_play(stage);
 	if (r == 0)
@@ -132,24 +154,32 @@ static void across(const struct settings *settings, size_t size)
 	contest_run(&contest);
 }
 
-void measure_round_trip(const struct settings *settings)
+static void on_one_core(const struct settings *settings, bool with_hog)
 {
-	static const size_t sizes[] = { 8, 64, 1024, 65536 };
 	struct contest contest = { .settings = settings,
 				   .section = "round trip, blocking",
-				   .placement = "both on one core",
+				   .placement = with_hog ? "both on one core, with a third process that never sleeps" : "both on one core",
 				   .unit = "ns",
 				   .play = play,
 				   .pairs = 1,
 				   .one_core = true,
+				   .hog = with_hog,
 				   .against = "pipe" };
 
-	for (size_t i = 0; settings->second >= 0 && i < sizeof sizes / sizeof sizes[0]; i++)
-		across(settings, sizes[i]);
 	contest_add(&contest, &channel_pabal_adaptive, 64);
 	contest_add(&contest, &channel_pabal_block, 64);
 	contest_add(&contest, &channel_pipe, 64);
 	contest_add(&contest, &channel_mq, 64);
 	contest_add(&contest, &channel_socket, 64);
 	contest_run(&contest);
+}
+
+void measure_round_trip(const struct settings *settings)
+{
+	static const size_t sizes[] = { 8, 64, 1024, 65536 };
+
+	for (size_t i = 0; settings->second >= 0 && i < sizeof sizes / sizeof sizes[0]; i++)
+		across(settings, sizes[i]);
+	on_one_core(settings, false);
+	on_one_core(settings, true);
 }
