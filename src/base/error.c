@@ -66,19 +66,21 @@ const char *pabal_error_detail(void)
 	return last_sentence ? last_sentence : "";
 }
 
-int pabal__fail(int error, const char *format, ...)
+int pabal__say(const char *format, ...)
 {
+	int saved = errno;
 	va_list arguments;
 
 	va_start(arguments, format);
 	vsnprintf(sentence_buffer, sizeof sentence_buffer, format, arguments);
 	va_end(arguments);
 	last_sentence = sentence_buffer;
-	return error;
+	errno = saved;
+	return 0;
 }
 
-int pabal__fail_with(int error, const char *sentence)
+int pabal__say_constant(const char *sentence)
 {
 	last_sentence = sentence;
-	return error;
+	return 0;
 }

@@ -9,10 +9,27 @@
 #ifndef PABAL_SRC_BASE_ERROR_H
 #define PABAL_SRC_BASE_ERROR_H
 
-/* Remember a formatted sentence and return @error unchanged. */
-int pabal__fail(int error, const char *format, ...) __attribute__((format(printf, 2, 3), cold));
+#include <errno.h>
 
-/* Remember a constant sentence (not copied) and return @error unchanged. */
-int pabal__fail_with(int error, const char *sentence);
+/* Remember a formatted sentence, or a constant one (which is not copied). errno stays. Always 0. */
+int pabal__say(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+int pabal__say_constant(const char *sentence);
+
+/* In the header, so that compilers and analysers see that what goes in comes out. */
+static inline int pabal__keep(int error, int said)
+{
+	(void)said;
+	return error;
+}
+
+/* Remember a sentence; the value is @error. */
+#define pabal__fail(error, ...) pabal__keep((error), pabal__say(__VA_ARGS__))
+#define pabal__fail_with(error, sentence) pabal__keep((error), pabal__say_constant(sentence))
+
+/* -errno, which is negative whatever a libc may have left there. */
+static inline int pabal__errno(void)
+{
+	return errno > 0 ? -errno : -EIO;
+}
 
 #endif

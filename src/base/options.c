@@ -24,7 +24,8 @@ int pabal__options_copy(const void *given, void *ret_own, size_t size)
 		return pabal__fail(-EINVAL, "struct_size is %zu: set it to sizeof of the options struct", given_size);
 	for (size_t i = size; i < given_size; i++)
 		if (bytes[i])
-			return pabal__fail(-E2BIG, "byte %zu of the options is set, but this version of pabal knows only %zu: upgrade the library", i, size);
+			return pabal__fail(-E2BIG, "byte %zu of the options is set, but this version of pabal knows only %zu: upgrade the library", i,
+					   size);
 	memcpy(ret_own, given, given_size < size ? given_size : size);
 	return 0;
 }

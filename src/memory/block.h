@@ -41,7 +41,7 @@ enum pabal__block_word {
 struct pabal__block {
 	pabal__word *words;
 	uint8_t *data;
-	uint64_t room;    /* payload bytes */
+	uint64_t room; /* payload bytes */
 	uint32_t number;
 };
 
@@ -76,7 +76,8 @@ static inline uint64_t pabal__header_lease(uint64_t header, uint32_t taker)
 	return pabal__header_next(header, PABAL__LEASED, taker, pabal__header_deliveries(header) + (PABAL__FAULT(NO_COUNT) ? 0 : 1));
 }
 
-static inline void pabal__block_at(const struct pabal__segment *segment, const struct pabal__class *class, uint32_t index, struct pabal__block *ret_block)
+static inline void pabal__block_at(const struct pabal__segment *segment, const struct pabal__class *class, uint32_t index,
+				   struct pabal__block *ret_block)
 {
 	uint64_t data = class->data + index * class->block_size, headers = class->headers + (uint64_t)index * class->header_stride;
 

@@ -28,9 +28,9 @@ static int back_tables(struct pabal__segment *segment, const struct pabal__class
 	struct {
 		uint64_t at, size;
 	} tables[3] = {
-		{segment->layout.extent_words + (uint64_t)(class->first_extent + index) * 8, 8},
-		{segment->layout.index + (class->first_extent + index) / 64 * 8, 8},
-		{class->headers + (uint64_t)index * class->header_stride, class->header_stride},
+		{ segment->layout.extent_words + (uint64_t)(class->first_extent + index) * 8, 8 },
+		{ segment->layout.index + (uint64_t)(class->first_extent + index) / 64 * 8, 8 },
+		{ class->headers + (uint64_t)index * class->header_stride, class->header_stride },
 	};
 	uint32_t count = class->headers == class->data ? 2 : 3;
 
@@ -131,8 +131,8 @@ static int claim_hole(struct pabal__segment *segment, uint32_t number, uint32_t 
 			continue;
 		*ret_version = (uint32_t)(word >> 32);
 		/* acq_rel: pairs with the store of HOLE; what we do with the memory comes after the punch */
-		if (atomic_compare_exchange_strong_explicit(slot, &word, pabal__extent_small(*ret_version, owner, PABAL__BACKING), memory_order_acq_rel,
-							    memory_order_relaxed)) {
+		if (atomic_compare_exchange_strong_explicit(slot, &word, pabal__extent_small(*ret_version, owner, PABAL__BACKING),
+							    memory_order_acq_rel, memory_order_relaxed)) {
 			*ret_index = i;
 			return 0;
 		}
@@ -253,7 +253,8 @@ int pabal__extent_back_large(struct pabal__segment *segment, const struct pabal_
 	if (r == 0)
 		r = pabal__segment_back(segment, class->data + index * class->block_size, wanted);
 	if (r == 0)
-		atomic_store_explicit(slot, pabal__extent_large(wanted / PABAL__PAGE, 0, PABAL__BACKED), memory_order_release); /* pairs with scanners */
+		atomic_store_explicit(slot, pabal__extent_large(wanted / PABAL__PAGE, 0, PABAL__BACKED),
+				      memory_order_release); /* pairs with scanners */
 	else if (r == -EAGAIN)
 		atomic_store_explicit(slot, word, memory_order_release);
 	else
@@ -319,7 +320,8 @@ void pabal__extent_recover(struct pabal__segment *segment, uint32_t number, uint
 			punch_large(segment, class, index);
 		break;
 	case PABAL__CHECKING:
-		atomic_store_explicit(slot, pabal__extent_small(version, 0, PABAL__FLOATING), memory_order_release); /* pairs with the next home's CAS */
+		atomic_store_explicit(slot, pabal__extent_small(version, 0, PABAL__FLOATING),
+				      memory_order_release); /* pairs with the next home's CAS */
 		break;
 	default:
 		break;

@@ -52,7 +52,7 @@ static void size_large(struct pabal__layout *layout, uint64_t block_size)
 
 static void choose_classes(struct pabal__layout *layout)
 {
-	uint64_t size = 2 * PABAL__PAGE;
+	uint64_t size = PABAL__EXTENT; /* twice the largest small block */
 
 	layout->class_count = PABAL__SMALL_CLASSES;
 	for (uint32_t i = 0; i < PABAL__SMALL_CLASSES; i++)
@@ -106,7 +106,7 @@ static void place(struct pabal__layout *layout)
 	uint32_t large = layout->block_count - layout->classes[PABAL__SMALL_CLASSES].first_block;
 
 	layout->participants = at;
-	at = page_up(at + (PABAL__PARTICIPANTS + 1) * 64);
+	at = page_up(at + UINT64_C(64) * (PABAL__PARTICIPANTS + 1));
 	layout->ring = at;
 	at = page_up(at + (uint64_t)layout->ring_slots * 8);
 	layout->index = at;
@@ -119,9 +119,9 @@ static void place(struct pabal__layout *layout)
 		struct pabal__class *class = &layout->classes[i];
 
 		class->data = at;
-		at += ((uint64_t)class->extents << class->shift) * class->block_size;
+		at += ((uint64_t) class->extents << class->shift) * class->block_size;
 		class->headers = class->data;
-		class->header_stride = (uint32_t)class->block_size;
+		class->header_stride = (uint32_t) class->block_size;
 		if (i >= PABAL__SMALL_CLASSES) {
 			class->headers = layout->large_headers +
 					 (uint64_t)(class->first_block - layout->classes[PABAL__SMALL_CLASSES].first_block) * PABAL__LARGE_HEADER;

@@ -33,31 +33,31 @@ enum {
 #define PABAL__MEMORY_MAX (UINT64_C(1) << 40)
 
 struct pabal__shape {
-	uint32_t flags;      /* those that change the object: DROP_ON_DEATH, TIMESTAMPS, EPHEMERAL */
+	uint32_t flags; /* those that change the object: DROP_ON_DEATH, TIMESTAMPS, EPHEMERAL */
 	uint32_t capacity;
 	uint64_t memory_max;
 };
 
 struct pabal__class {
 	uint64_t block_size;
-	uint64_t room;               /* payload bytes of a block */
-	uint64_t data;               /* offset of the first block */
-	uint64_t headers;            /* offset of the first header: the block itself, or the table */
+	uint64_t room;    /* payload bytes of a block */
+	uint64_t data;    /* offset of the first block */
+	uint64_t headers; /* offset of the first header: the block itself, or the table */
 	uint32_t header_stride;
 	uint32_t first_block, block_end;
 	uint32_t first_extent, extents;
-	uint32_t shift;              /* blocks an extent, as a power of two */
+	uint32_t shift; /* blocks an extent, as a power of two */
 };
 
 struct pabal__layout {
 	struct pabal__class classes[PABAL__CLASSES];
 	uint32_t class_count, extent_count, block_count;
-	uint32_t meta_size;          /* bytes between the start of a small block and its payload */
+	uint32_t meta_size; /* bytes between the start of a small block and its payload */
 	uint32_t ring_slots, ring_shift;
 	uint32_t capacity;
-	uint64_t memory_max;         /* in whole pages */
+	uint64_t memory_max; /* in whole pages */
 	uint64_t participants, ring, index, extent_words, large_headers;
-	uint64_t size;               /* of the file */
+	uint64_t size; /* of the file */
 };
 
 void pabal__layout_compute(const struct pabal__shape *shape, struct pabal__layout *ret_layout);

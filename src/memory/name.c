@@ -23,7 +23,8 @@
 
 static bool name_byte(char byte)
 {
-	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || byte == '.' || byte == '_' || byte == '-';
+	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || byte == '.' || byte == '_' ||
+	       byte == '-';
 }
 
 int pabal__name_check(const char *name)
@@ -49,9 +50,10 @@ static int check_directory(const struct pabal__directory *directory)
 	struct stat st;
 
 	if (fstat(directory->fd, &st) || fstatfs(directory->fd, &fs))
-		return pabal__fail(-errno, "cannot look at directory %s: %s", directory->path, strerror(errno));
+		return pabal__fail(pabal__errno(), "cannot look at directory %s: %s", directory->path, strerror(errno));
 	if (fs.f_type != TMPFS_MAGIC)
-		return pabal__fail(-ENOTSUP, "directory %s is not on tmpfs: set PABAL_DIR to one that is, for example below /dev/shm", directory->path);
+		return pabal__fail(-ENOTSUP, "directory %s is not on tmpfs: set PABAL_DIR to one that is, for example below /dev/shm",
+				   directory->path);
 	if (directory->private_to_us && (st.st_uid != geteuid() || (st.st_mode & 077)))
 		return pabal__fail(-EPERM, "directory %s is not ours alone (owner %u, mode %03o): remove it, or set PABAL_DIR", directory->path,
 				   (unsigned)st.st_uid, (unsigned)st.st_mode & 07777);
@@ -60,7 +62,7 @@ static int check_directory(const struct pabal__directory *directory)
 
 int pabal__directory_open(bool make, struct pabal__directory *ret_directory)
 {
-	struct pabal__directory directory = {.fd = -1};
+	struct pabal__directory directory = { .fd = -1 };
 	const char *given = secure_getenv("PABAL_DIR");
 	int r, length;
 
@@ -72,11 +74,12 @@ int pabal__directory_open(bool make, struct pabal__directory *ret_directory)
 	if (length >= (int)sizeof directory.path)
 		return pabal__fail(-ENAMETOOLONG, "PABAL_DIR is longer than %zu characters", sizeof directory.path - 1);
 	if (directory.private_to_us && make && mkdir(directory.path, 0700) && errno != EEXIST)
-		return pabal__fail(-errno, "cannot make directory %s: %s", directory.path, strerror(errno));
+		return pabal__fail(pabal__errno(), "cannot make directory %s: %s", directory.path, strerror(errno));
 	directory.fd = open(directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | (directory.private_to_us ? O_NOFOLLOW : 0));
 	if (directory.fd < 0) {
-		r = errno == ENFILE ? -EMFILE : errno == ENOTDIR || errno == ELOOP ? -EINVAL : -errno;
-		return pabal__fail(r, "cannot open directory %s%s: %s", directory.path, directory.private_to_us ? "" : " (PABAL_DIR)", strerror(errno));
+		r = errno == ENFILE ? -EMFILE : errno == ENOTDIR || errno == ELOOP ? -EINVAL : pabal__errno();
+		return pabal__fail(r, "cannot open directory %s%s: %s", directory.path, directory.private_to_us ? "" : " (PABAL_DIR)",
+				   strerror(errno));
 	}
 	r = check_directory(&directory);
 	if (r < 0) {

@@ -15,7 +15,7 @@ int pabal__name_check(const char *name);
 /* An open directory of objects. */
 struct pabal__directory {
 	int fd;
-	bool private_to_us;  /* the default one: everything in it must be ours */
+	bool private_to_us; /* the default one: everything in it must be ours */
 	char path[4096];
 };
 

@@ -34,7 +34,7 @@ static int raise_high(struct pabal__segment *segment, uint32_t id)
 
 	if (id <= high)
 		return 0;
-	r = pabal__segment_back(segment, segment->layout.participants + id / PER_PAGE * PABAL__PAGE, PABAL__PAGE);
+	r = pabal__segment_back(segment, segment->layout.participants + (uint64_t)id / PER_PAGE * PABAL__PAGE, PABAL__PAGE);
 	if (r < 0)
 		return r;
 	while (high < id) /* release: pairs with the acquire in pabal__participants_high() */
@@ -95,7 +95,8 @@ int pabal__participant_join(struct pabal__segment *segment, const struct pabal__
 		if (r != -EAGAIN)
 			return r;
 	}
-	return pabal__fail(-EUSERS, "all %d participant slots of '%s' are taken: close handles that are not needed", PABAL__PARTICIPANTS, segment->name);
+	return pabal__fail(-EUSERS, "all %d participant slots of '%s' are taken: close handles that are not needed", PABAL__PARTICIPANTS,
+			   segment->name);
 }
 
 void pabal__participant_leave(struct pabal__segment *segment, uint32_t id, void *hold)

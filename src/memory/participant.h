@@ -16,8 +16,8 @@
 
 struct pabal__participant {
 	_Alignas(64) pabal__word word;
-	pabal__word identity;         /* pid:32 | uid:32, a claim; written before the word says used */
-	pabal__word sent, received;   /* written by the participant alone */
+	pabal__word identity;       /* pid:32 | uid:32, a claim; written before the word says used */
+	pabal__word sent, received; /* written by the participant alone */
 	pabal__word late_wakes;
 	pabal__word reserved[3];
 };

@@ -19,26 +19,6 @@ static pabal__word *header_of(const struct pabal__block *block)
 	return &block->words[PABAL__WORD_HEADER];
 }
 
-/* The block of our home extent at the cursor, if it is free. */
-static inline bool take_at_cursor(struct pabal__pool *pool, uint32_t number, struct pabal__block *ret_block)
-{
-	const struct pabal__class *class = &pool->segment->layout.classes[number];
-	uint32_t home = pool->homes[number].extent, cursor = pool->homes[number].cursor;
-	uint64_t header;
-
-	if (!home)
-		return false;
-	pabal__block_at(pool->segment, class, ((home - 1) << class->shift) + cursor, ret_block);
-	/* acquire: pairs with the release store of FREE; its reader is done before we write */
-	header = atomic_load_explicit(header_of(ret_block), memory_order_acquire);
-	if (pabal__header_state(header) != PABAL__FREE)
-		return false;
-	/* relaxed: only we write a free block of our home; an undertaker that sees it OWNED late sees it in no slot or not at all */
-	atomic_store_explicit(header_of(ret_block), pabal__header_next(header, PABAL__OWNED, pool->me, 0), memory_order_relaxed);
-	pool->homes[number].cursor = (cursor + 1) & ((1u << class->shift) - 1);
-	return true;
-}
-
 static void let_float(struct pabal__pool *pool, uint32_t number)
 {
 	const struct pabal__class *class = &pool->segment->layout.classes[number];
@@ -54,6 +34,17 @@ static void let_float(struct pabal__pool *pool, uint32_t number)
 	pool->homes[number].extent = 0;
 }
 
+/* We are home to the extent @index: let go of the one before. */
+static void settle(struct pabal__pool *pool, uint32_t number, uint32_t index, uint32_t cursor)
+{
+	const struct pabal__class *class = &pool->segment->layout.classes[number];
+
+	let_float(pool, number);
+	pool->homes[number].extent = index + 1;
+	pool->homes[number].cursor = cursor;
+	pabal__block_at(pool->segment, class, index << class->shift, &pool->homes[number].first);
+}
+
 static bool adopt(struct pabal__pool *pool, uint32_t number, uint32_t index, uint32_t cursor)
 {
 	const struct pabal__class *class = &pool->segment->layout.classes[number];
@@ -63,12 +54,10 @@ static bool adopt(struct pabal__pool *pool, uint32_t number, uint32_t index, uin
 	if (pabal__extent_state(word) != PABAL__FLOATING)
 		return false;
 	/* acquire: pairs with the release in let_float() and in write_headers()'s publication */
-	if (!atomic_compare_exchange_strong_explicit(slot, &word, pabal__extent_small((uint32_t)(word >> 32), pool->me, PABAL__HOME), memory_order_acquire,
-						     memory_order_relaxed))
+	if (!atomic_compare_exchange_strong_explicit(slot, &word, pabal__extent_small((uint32_t)(word >> 32), pool->me, PABAL__HOME),
+						     memory_order_acquire, memory_order_relaxed))
 		return false;
-	let_float(pool, number);
-	pool->homes[number].extent = index + 1;
-	pool->homes[number].cursor = cursor;
+	settle(pool, number, index, cursor);
 	return true;
 }
 
@@ -77,7 +66,8 @@ static bool block_is_free(const struct pabal__pool *pool, const struct pabal__cl
 	struct pabal__block block;
 
 	pabal__block_at(pool->segment, class, index, &block);
-	return pabal__header_state(atomic_load_explicit(header_of(&block), memory_order_relaxed)) == PABAL__FREE; /* a look; take_at_cursor() decides */
+	return pabal__header_state(atomic_load_explicit(header_of(&block), memory_order_relaxed)) ==
+	       PABAL__FREE; /* a look; pabal__pool_take_at_cursor() decides */
 }
 
 /* Look at up to @count floating extents, from where we looked last, at the first block of each. */
@@ -140,9 +130,7 @@ static int grow(struct pabal__pool *pool, uint32_t number)
 
 	if (r < 0)
 		return r;
-	let_float(pool, number);
-	pool->homes[number].extent = index + 1;
-	pool->homes[number].cursor = 0;
+	settle(pool, number, index, 0);
 	return 0;
 }
 
@@ -150,14 +138,14 @@ static int allocate_small(struct pabal__pool *pool, uint32_t number, struct paba
 {
 	int r;
 
-	if (take_at_cursor(pool, number, ret_block))
+	if (pabal__pool_take_at_cursor(pool, number, ret_block))
 		return 0;
-	if (adopt_next(pool, number, PROBES) && take_at_cursor(pool, number, ret_block))
+	if (adopt_next(pool, number, PROBES) && pabal__pool_take_at_cursor(pool, number, ret_block))
 		return 0;
 	r = grow(pool, number);
-	if (r == 0 && take_at_cursor(pool, number, ret_block))
+	if (r == 0 && pabal__pool_take_at_cursor(pool, number, ret_block))
 		return 0;
-	if (adopt_any(pool, number) && take_at_cursor(pool, number, ret_block))
+	if (adopt_any(pool, number) && pabal__pool_take_at_cursor(pool, number, ret_block))
 		return 0;
 	return r < 0 ? r : -EAGAIN;
 }
@@ -246,7 +234,7 @@ static int allocate_hard(struct pabal__pool *pool, uint32_t number, uint64_t siz
 	return r;
 }
 
-int pabal__pool_allocate(struct pabal__pool *pool, uint64_t size, struct pabal__block *ret_block)
+int pabal__pool_allocate_slowly(struct pabal__pool *pool, uint64_t size, struct pabal__block *ret_block)
 {
 	uint32_t number = pabal__layout_class_for(&pool->segment->layout, size);
 	int r;
@@ -269,8 +257,8 @@ uint64_t pabal__pool_reclaim(struct pabal__segment *segment, uint32_t me)
 		uint32_t high = pabal__extents_high(segment, number);
 
 		for (uint32_t i = 0; i < high; i++)
-			bytes += number < PABAL__SMALL_CLASSES ? pabal__extent_reclaim_small(segment, number, i, me) :
-								 pabal__extent_reclaim_large(segment, number, i, me);
+			bytes += number < PABAL__SMALL_CLASSES ? pabal__extent_reclaim_small(segment, number, i, me)
+							       : pabal__extent_reclaim_large(segment, number, i, me);
 	}
 	return bytes;
 }

@@ -27,8 +27,8 @@ static int fail_full(const struct pabal__segment *segment, uint64_t size)
 	struct statvfs fs;
 	uint64_t unused = fstatvfs(segment->fd, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : 0;
 
-	return pabal__fail(-ENOSPC, "no memory for '%s': asked for %llu bytes, the file system has %llu left; free some, or remount it larger", segment->name,
-			   (unsigned long long)size, (unsigned long long)unused);
+	return pabal__fail(-ENOSPC, "no memory for '%s': asked for %llu bytes, the file system has %llu left; free some, or remount it larger",
+			   segment->name, (unsigned long long)size, (unsigned long long)unused);
 }
 
 static int map_segment(struct pabal__segment *segment)
@@ -46,7 +46,7 @@ static int map_segment(struct pabal__segment *segment)
 static int identify(struct pabal__segment *segment, struct stat *ret_st)
 {
 	if (fstat(segment->fd, ret_st))
-		return pabal__fail(-errno, "cannot look at '%s': %s", segment->name, strerror(errno));
+		return pabal__fail(pabal__errno(), "cannot look at '%s': %s", segment->name, strerror(errno));
 	segment->dev = ret_st->st_dev;
 	segment->ino = ret_st->st_ino;
 	segment->uid = ret_st->st_uid;
@@ -62,14 +62,15 @@ static int fill_new(struct pabal__segment *segment, uint32_t mode)
 	int r;
 
 	if (ftruncate(segment->fd, (off_t)layout->size))
-		return pabal__fail(-errno, "cannot make '%s' %llu bytes large: %s", segment->name, (unsigned long long)layout->size, strerror(errno));
+		return pabal__fail(pabal__errno(), "cannot make '%s' %llu bytes large: %s", segment->name, (unsigned long long)layout->size,
+				   strerror(errno));
 	r = pabal__segment_back(segment, 0, layout->participants + PABAL__PAGE);
 	if (r == 0)
 		r = pabal__segment_back(segment, layout->ring, (uint64_t)layout->ring_slots * 8);
 	if (r < 0)
 		return r;
 	if (fchmod(segment->fd, mode)) /* O_TMPFILE obeys the umask; the mode that was asked for does not */
-		return pabal__fail(-errno, "cannot set mode %03o on '%s': %s", mode, segment->name, strerror(errno));
+		return pabal__fail(pabal__errno(), "cannot set mode %03o on '%s': %s", mode, segment->name, strerror(errno));
 	r = identify(segment, &st);
 	return r < 0 ? r : map_segment(segment);
 }
@@ -77,7 +78,7 @@ static int fill_new(struct pabal__segment *segment, uint32_t mode)
 int pabal__segment_make(const struct pabal__directory *directory, const char *name, const struct pabal__shape *shape, uint32_t mode,
 			struct pabal__segment *ret_segment)
 {
-	struct pabal__segment segment = {.fd = -1, .shape = *shape};
+	struct pabal__segment segment = { .fd = -1, .shape = *shape };
 	int r;
 
 	strncpy(segment.name, name, sizeof segment.name - 1);
@@ -102,7 +103,7 @@ int pabal__segment_make(const struct pabal__directory *directory, const char *na
 
 static const char *kind_word(uint32_t kind)
 {
-	static const char *const words[] = {"object", "region", "buffer", "mailbox", "process"};
+	static const char *const words[] = { "object", "region", "buffer", "mailbox", "process" };
 
 	return words[kind < sizeof words / sizeof *words ? kind : 0];
 }
@@ -116,9 +117,11 @@ static int open_file(const struct pabal__directory *directory, struct pabal__seg
 		return 0;
 	switch (errno) {
 	case ENOENT:
-		return pabal__fail(-ENOENT, "no %s named '%s' in %s: create it first, or check PABAL_DIR", kind_word(kind), segment->name, directory->path);
+		return pabal__fail(-ENOENT, "no %s named '%s' in %s: create it first, or check PABAL_DIR", kind_word(kind), segment->name,
+				   directory->path);
 	case EACCES:
-		return pabal__fail(-EACCES, "no permission to open '%s' in %s: ask its owner to create it with a wider mode", segment->name, directory->path);
+		return pabal__fail(-EACCES, "no permission to open '%s' in %s: ask its owner to create it with a wider mode", segment->name,
+				   directory->path);
 	case EMFILE:
 	case ENFILE:
 		return pabal__fail(-EMFILE, "cannot open '%s': too many open descriptors", segment->name);
@@ -128,7 +131,7 @@ static int open_file(const struct pabal__directory *directory, struct pabal__seg
 	case ENODEV:
 		return pabal__fail(-EBADMSG, "'%s' in %s is not a pabal object: it is no regular file", segment->name, directory->path);
 	default:
-		return pabal__fail(-errno, "cannot open '%s' in %s: %s", segment->name, directory->path, strerror(errno));
+		return pabal__fail(pabal__errno(), "cannot open '%s' in %s: %s", segment->name, directory->path, strerror(errno));
 	}
 }
 
@@ -155,13 +158,16 @@ static int read_shape(const struct pabal__directory *directory, struct pabal__se
 	ssize_t got = pread(segment->fd, &header, offsetof(struct pabal__header, reserved), 0);
 
 	if (got != (ssize_t)offsetof(struct pabal__header, reserved) || header.magic != PABAL__MAGIC)
-		return pabal__fail(-EBADMSG, "'%s' in %s is not a pabal object: another program made it, or it was cut short", segment->name, directory->path);
+		return pabal__fail(-EBADMSG, "'%s' in %s is not a pabal object: another program made it, or it was cut short", segment->name,
+				   directory->path);
 	if (header.version != PABAL__LAYOUT_VERSION)
-		return pabal__fail(-EPROTO, "'%s' was made by a version of pabal with layout %u; this one reads layout %u: destroy and create it again, or upgrade",
-				   segment->name, header.version, PABAL__LAYOUT_VERSION);
+		return pabal__fail(
+			-EPROTO,
+			"'%s' was made by a version of pabal with layout %u; this one reads layout %u: destroy and create it again, or upgrade",
+			segment->name, header.version, PABAL__LAYOUT_VERSION);
 	if (header.kind != kind)
-		return pabal__fail(-EINVAL, "'%s' is a %s, not a %s: use the calls of its kind, or another name", segment->name, kind_word(header.kind),
-				   kind_word(kind));
+		return pabal__fail(-EINVAL, "'%s' is a %s, not a %s: use the calls of its kind, or another name", segment->name,
+				   kind_word(header.kind), kind_word(kind));
 	if (header.capacity < 1 || header.capacity > PABAL__CAPACITY_MAX || header.memory_max < 1 || header.memory_max > PABAL__MEMORY_MAX ||
 	    (header.flags & ~(uint32_t)SHAPE_FLAGS))
 		return pabal__fail(-EBADMSG, "the header of '%s' makes no sense: destroy and create it again", segment->name);
@@ -170,14 +176,14 @@ static int read_shape(const struct pabal__directory *directory, struct pabal__se
 	segment->shape.memory_max = header.memory_max;
 	pabal__layout_compute(&segment->shape, &segment->layout);
 	if (size != segment->layout.size)
-		return pabal__fail(-EBADMSG, "'%s' has %llu bytes where its header says %llu: it was cut short; destroy and create it again", segment->name,
-				   (unsigned long long)size, (unsigned long long)segment->layout.size);
+		return pabal__fail(-EBADMSG, "'%s' has %llu bytes where its header says %llu: it was cut short; destroy and create it again",
+				   segment->name, (unsigned long long)size, (unsigned long long)segment->layout.size);
 	return 0;
 }
 
 int pabal__segment_open(const struct pabal__directory *directory, const char *name, uint32_t kind, bool read_only, struct pabal__segment *ret_segment)
 {
-	struct pabal__segment segment = {.fd = -1, .read_only = read_only};
+	struct pabal__segment segment = { .fd = -1, .read_only = read_only };
 	uint64_t size = 0;
 	int r;
 

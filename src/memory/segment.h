@@ -35,7 +35,7 @@ struct pabal__header {
 
 	/* Rare events: whoever makes one adds 1, everybody compares with the last number seen. One line that is almost always only read. */
 	_Alignas(64) pabal__word notice;
-	pabal__word shutdown;                      /* destroy: 1 */
+	pabal__word shutdown; /* destroy: 1 */
 
 	_Alignas(64) pabal__word tail_hint;        /* senders, now and then; receivers and newcomers read */
 	_Alignas(64) pabal__word head_hint;        /* receivers, now and then; senders and newcomers read */
@@ -52,7 +52,7 @@ struct pabal__header {
 _Static_assert(sizeof(struct pabal__header) <= PABAL__PAGE, "the header is one page");
 
 struct pabal__segment {
-	struct pabal__header *header;  /* the mapping, from its first byte */
+	struct pabal__header *header; /* the mapping, from its first byte */
 	struct pabal__layout layout;
 	struct pabal__shape shape;
 	int fd;
@@ -69,7 +69,8 @@ int pabal__segment_make(const struct pabal__directory *directory, const char *na
 			struct pabal__segment *ret_segment);
 
 /* Open the file of that name and look at everything before believing any of it. @what: the word for the kind in messages. */
-int pabal__segment_open(const struct pabal__directory *directory, const char *name, uint32_t kind, bool read_only, struct pabal__segment *ret_segment);
+int pabal__segment_open(const struct pabal__directory *directory, const char *name, uint32_t kind, bool read_only,
+			struct pabal__segment *ret_segment);
 
 void pabal__segment_close(struct pabal__segment *segment);
 

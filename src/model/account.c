@@ -27,8 +27,8 @@ struct account {
 	struct pabal__segment *segment;
 	struct pabal_check_result *result;
 	unsigned char lives[PABAL__PARTICIPANTS + 1]; /* enum life */
-	uint64_t *before;  /* headers at the first look */
-	uint64_t *named;   /* a bit a block */
+	uint64_t *before;                             /* headers at the first look */
+	uint64_t *named;                              /* a bit a block */
 };
 
 static void ask_who_lives(struct account *account)
@@ -36,7 +36,8 @@ static void ask_who_lives(struct account *account)
 	uint32_t high = pabal__participants_high(account->segment);
 
 	for (uint32_t id = 1; id <= high; id++) {
-		uint64_t word = atomic_load_explicit(&pabal__participant_at(account->segment, id)->word, memory_order_acquire); /* pairs with claim() */
+		uint64_t word =
+			atomic_load_explicit(&pabal__participant_at(account->segment, id)->word, memory_order_acquire); /* pairs with claim() */
 
 		account->lives[id] = NOBODY;
 		if (pabal__participant_used(word))

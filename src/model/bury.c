@@ -121,7 +121,7 @@ static void second_look(struct blocks *blocks, const struct pabal__block *block,
 
 int pabal__bury_blocks(struct pabal__segment *segment, uint32_t id, struct pabal__burial *burial)
 {
-	struct blocks blocks = {.segment = segment, .id = id, .burial = burial};
+	struct blocks blocks = { .segment = segment, .id = id, .burial = burial };
 	size_t words = PABAL__BLOCKS / 64;
 
 	blocks.owned = calloc(2 * words, sizeof *blocks.owned);
@@ -142,7 +142,8 @@ static void let_home_float(struct pabal__segment *segment, uint32_t number, uint
 	pabal__word *slot = pabal__extent_word(segment, &segment->layout.classes[number], index);
 	uint64_t word = atomic_load_explicit(slot, memory_order_relaxed); /* a look; the CAS decides */
 
-	if (number >= PABAL__SMALL_CLASSES || pabal__extent_state(word) != PABAL__HOME || pabal__extent_owner(word) != id || PABAL__FAULT(NO_EXTENT_REPAIR))
+	if (number >= PABAL__SMALL_CLASSES || pabal__extent_state(word) != PABAL__HOME || pabal__extent_owner(word) != id ||
+	    PABAL__FAULT(NO_EXTENT_REPAIR))
 		return;
 	/* release: the blocks are repaired before the next home finds them */
 	atomic_compare_exchange_strong_explicit(slot, &word, pabal__extent_small((uint32_t)(word >> 32), 0, PABAL__FLOATING), memory_order_acq_rel,
@@ -160,7 +161,7 @@ static bool is_dead(struct pabal__segment *segment, uint32_t id)
 static void bury_locked(struct pabal__segment *segment, uint32_t id, struct pabal__burial *burial)
 {
 	struct pabal__participant *dead = pabal__participant_at(segment, id);
-	struct pabal__burial one = {0};
+	struct pabal__burial one = { 0 };
 	struct pabal__ring ring;
 	uint64_t word;
 

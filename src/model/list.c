@@ -86,7 +86,7 @@ static void describe(struct pabal__segment *segment, struct pabal_object_info *i
 
 static int list_one(const struct pabal__directory *directory, const char *name, void *data)
 {
-	struct pabal_object_info info = {.kind = 0};
+	struct pabal_object_info info = { .kind = 0 };
 	struct listing *listing = data;
 	struct pabal__segment segment;
 	int r;
@@ -110,7 +110,7 @@ static int list_one(const struct pabal__directory *directory, const char *name, 
 int pabal_list(const struct pabal_list_opts *given, int (*each)(const struct pabal_object_info *info, void *data), void *data)
 {
 	struct pabal_list_opts opts;
-	struct listing listing = {.each = each, .data = data};
+	struct listing listing = { .each = each, .data = data };
 	int r = pabal__options_copy(given, &opts, sizeof opts);
 
 	if (r < 0)
@@ -125,7 +125,7 @@ int pabal_list(const struct pabal_list_opts *given, int (*each)(const struct pab
 static int gc_one(const struct pabal__directory *directory, const char *name, void *data)
 {
 	struct pabal_gc_result *result = data;
-	struct pabal__burial burial = {0};
+	struct pabal__burial burial = { 0 };
 	struct pabal__segment segment;
 	uint32_t living = 0, high, id;
 	void *hold;
@@ -152,7 +152,7 @@ static int gc_one(const struct pabal__directory *directory, const char *name, vo
 
 int pabal_gc(struct pabal_gc_result *ret_result)
 {
-	struct pabal_gc_result result = {0};
+	struct pabal_gc_result result = { 0 };
 	int r;
 
 	if (pabal__fork_init() < 0)

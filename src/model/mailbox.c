@@ -15,33 +15,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
-#include <sys/single_threaded.h>
-#define PROCESS_IS_SINGLE_THREADED __libc_single_threaded
-#else
-#define PROCESS_IS_SINGLE_THREADED 0
-#endif
-
 #include "base/error.h"
 #include "base/options.h"
 #include "model/bury.h"
 #include "platform/clock.h"
 #include "platform/cpu.h"
 #include "platform/file.h"
-#include "platform/fork.h"
 #include "platform/membarrier.h"
 #include "platform/watch.h"
 
 enum {
-	OPEN_FLAGS = PABAL_READ_ONLY | PABAL_WAIT_EXISTS | PABAL_WAIT_SPIN | PABAL_WAIT_BLOCK | PABAL_SINGLE_THREAD | PABAL_RESTART | PABAL_DEAD_LETTERS,
+	OPEN_FLAGS =
+		PABAL_READ_ONLY | PABAL_WAIT_EXISTS | PABAL_WAIT_SPIN | PABAL_WAIT_BLOCK | PABAL_SINGLE_THREAD | PABAL_RESTART | PABAL_DEAD_LETTERS,
 	CREATE_FLAGS = PABAL_EXIST_OK | PABAL_WAIT_SPIN | PABAL_WAIT_BLOCK | PABAL_SINGLE_THREAD | PABAL_RESTART | PABAL_EPHEMERAL |
 		       PABAL_MAILBOX_RENDEZVOUS | PABAL_MAILBOX_DROP_ON_DEATH | PABAL_TIMESTAMPS,
 	SHAPE_FLAGS = PABAL_MAILBOX_DROP_ON_DEATH | PABAL_TIMESTAMPS | PABAL_EPHEMERAL,
 	DEFAULT_CAPACITY = 1024,
 	DEFAULT_MEMORY = 16 << 20,
 	DEFAULT_MODE = 0600,
-	LOOK_NS = 10000000,  /* calls that do not wait look for the dead this often at most: the first wait slice */
-	PATIENCE = 4,        /* yields of a call that does not wait while somebody is in the middle of a take */
+	LOOK_NS = 10000000, /* calls that do not wait look for the dead this often at most: the first wait slice */
+	PATIENCE = 4,       /* yields of a call that does not wait while somebody is in the middle of a take */
 };
 
 static int refuse_unsupported(const struct pabal_mailbox_opts *opts)
@@ -78,7 +71,7 @@ static int check_flags(const struct pabal_mailbox_opts *opts, uint32_t known, co
 
 static int read_create_opts(const struct pabal_mailbox_opts *given, struct pabal_mailbox_opts *ret_opts, struct pabal__shape *ret_shape)
 {
-	struct pabal_mailbox_opts opts = {0};
+	struct pabal_mailbox_opts opts = { 0 };
 	int r = pabal__options_copy(given, &opts, sizeof opts);
 
 	if (r == 0)
@@ -143,7 +136,7 @@ static int make_handle(struct pabal__segment *segment, const struct pabal__direc
 	}
 	mailbox->self = pabal__participant_at(&mailbox->segment, mailbox->id);
 	pabal__ring_init(&mailbox->ring, &mailbox->segment, mailbox->id);
-	mailbox->pool = (struct pabal__pool){.segment = &mailbox->segment, .me = mailbox->id};
+	mailbox->pool = (struct pabal__pool){ .segment = &mailbox->segment, .me = mailbox->id };
 	pabal__redeliver_init(&mailbox->redeliver, &mailbox->segment, mailbox->id);
 	init_side(mailbox, &mailbox->sending, &pabal__send_calls, &mailbox->segment.header->room_bell);
 	init_side(mailbox, &mailbox->receiving, &pabal__receive_calls, &mailbox->segment.header->items_bell);
@@ -162,8 +155,8 @@ static int prepare_process(void)
 
 static int open_in(const struct pabal__directory *directory, const char *name, uint32_t flags, pabal_mailbox **ret_mailbox)
 {
-	struct pabal__segment segment;
-	struct pabal__burial burial = {0};
+	struct pabal__segment segment = { .fd = -1 };
+	struct pabal__burial burial = { 0 };
 	int r = pabal__segment_open(directory, name, PABAL_KIND_MAILBOX, flags & PABAL_READ_ONLY, &segment);
 
 	if (r < 0)
@@ -173,11 +166,11 @@ static int open_in(const struct pabal__directory *directory, const char *name, u
 	return make_handle(&segment, directory, flags, ret_mailbox);
 }
 
-static int create_new(const struct pabal__directory *directory, const char *name, const struct pabal_mailbox_opts *opts, const struct pabal__shape *shape,
-		      pabal_mailbox **ret_mailbox)
+static int create_new(const struct pabal__directory *directory, const char *name, const struct pabal_mailbox_opts *opts,
+		      const struct pabal__shape *shape, pabal_mailbox **ret_mailbox)
 {
-	struct pabal__segment segment;
-	pabal_mailbox *mailbox;
+	struct pabal__segment segment = { .fd = -1 };
+	pabal_mailbox *mailbox = NULL;
 	int r;
 
 	r = pabal__segment_make(directory, name, shape, opts->mode ? opts->mode : DEFAULT_MODE, &segment);
@@ -204,25 +197,25 @@ static int same_shape(const struct pabal__shape *wanted, const pabal_mailbox *ma
 	const struct pabal__shape *found = &mailbox->segment.shape;
 
 	if (found->capacity != wanted->capacity)
-		return pabal__fail(-EEXIST, "'%s' exists with capacity %u, not %u: ask for that, or destroy it first", mailbox->segment.name, found->capacity,
-				   wanted->capacity);
+		return pabal__fail(-EEXIST, "'%s' exists with capacity %u, not %u: ask for that, or destroy it first", mailbox->segment.name,
+				   found->capacity, wanted->capacity);
 	if (found->memory_max != wanted->memory_max)
 		return pabal__fail(-EEXIST, "'%s' exists with memory_max %llu, not %llu: ask for that, or destroy it first", mailbox->segment.name,
 				   (unsigned long long)found->memory_max, (unsigned long long)wanted->memory_max);
 	if (found->flags != wanted->flags)
-		return pabal__fail(-EEXIST, "'%s' exists with flags 0x%x, not 0x%x: ask for those, or destroy it first", mailbox->segment.name, found->flags,
-				   wanted->flags);
+		return pabal__fail(-EEXIST, "'%s' exists with flags 0x%x, not 0x%x: ask for those, or destroy it first", mailbox->segment.name,
+				   found->flags, wanted->flags);
 	return 0;
 }
 
 /* Create, or open what is there. The name may come and go meanwhile, so a few rounds. */
-static int create_or_open(const struct pabal__directory *directory, const char *name, const struct pabal_mailbox_opts *opts, const struct pabal__shape *shape,
-			  pabal_mailbox **ret_mailbox)
+static int create_or_open(const struct pabal__directory *directory, const char *name, const struct pabal_mailbox_opts *opts,
+			  const struct pabal__shape *shape, pabal_mailbox **ret_mailbox)
 {
 	int r = 0;
 
 	for (int round = 0; round < 100; round++) {
-		pabal_mailbox *mailbox;
+		pabal_mailbox *mailbox = NULL;
 
 		r = create_new(directory, name, opts, shape, ret_mailbox);
 		if (r != -EEXIST || !(opts->flags & PABAL_EXIST_OK))
@@ -244,9 +237,9 @@ static int create_or_open(const struct pabal__directory *directory, const char *
 
 int pabal_mailbox_create(const char *name, const struct pabal_mailbox_opts *given, pabal_mailbox **ret_mailbox)
 {
-	struct pabal__directory directory;
-	struct pabal_mailbox_opts opts = {0};
-	struct pabal__shape shape = {0};
+	struct pabal__directory directory = { .fd = -1 };
+	struct pabal_mailbox_opts opts = { 0 };
+	struct pabal__shape shape = { 0 };
 	int r;
 
 	if (!ret_mailbox)
@@ -266,7 +259,8 @@ int pabal_mailbox_create(const char *name, const struct pabal_mailbox_opts *give
 }
 
 /* Open, and while there is no such name and time is left, wait for it. */
-static int open_when_there(const struct pabal__directory *directory, const char *name, const struct pabal_mailbox_opts *opts, pabal_mailbox **ret_mailbox)
+static int open_when_there(const struct pabal__directory *directory, const char *name, const struct pabal_mailbox_opts *opts,
+			   pabal_mailbox **ret_mailbox)
 {
 	int64_t deadline = pabal__clock_deadline(opts->wait_ns);
 	int watch, r;
@@ -292,8 +286,8 @@ static int open_when_there(const struct pabal__directory *directory, const char 
 
 int pabal_mailbox_open(const char *name, const struct pabal_mailbox_opts *given, pabal_mailbox **ret_mailbox)
 {
-	struct pabal__directory directory;
-	struct pabal_mailbox_opts opts = {0};
+	struct pabal__directory directory = { .fd = -1 };
+	struct pabal_mailbox_opts opts = { 0 };
 	bool wait;
 	int r;
 
@@ -305,7 +299,7 @@ int pabal_mailbox_open(const char *name, const struct pabal_mailbox_opts *given,
 	if (r == 0)
 		r = check_flags(&opts, OPEN_FLAGS, "pabal_mailbox_open()");
 	if (r == 0 && (opts.flags & PABAL_DEAD_LETTERS))
-		r = refuse_unsupported(&(struct pabal_mailbox_opts){.flags = PABAL_DEAD_LETTERS});
+		r = refuse_unsupported(&(struct pabal_mailbox_opts){ .flags = PABAL_DEAD_LETTERS });
 	if (r == 0 && opts.wait_ns < PABAL_FOREVER)
 		r = pabal__fail(-EINVAL, "wait_ns is %lld: PABAL_NOWAIT, PABAL_FOREVER or nanoseconds", (long long)opts.wait_ns);
 	if (r < 0)
@@ -323,31 +317,16 @@ int pabal_mailbox_open(const char *name, const struct pabal_mailbox_opts *given,
 	return r;
 }
 
-int pabal__mailbox_check(const pabal_mailbox *mailbox, bool write, int64_t timeout_ns)
+int pabal__mailbox_refuse(const pabal_mailbox *mailbox, bool write)
 {
-	if (__builtin_expect(!mailbox || mailbox->magic != PABAL__HANDLE_MAGIC, 0))
+	if (!mailbox || mailbox->magic != PABAL__HANDLE_MAGIC)
 		return pabal__fail_with(-EINVAL, "this is no open mailbox handle");
-	if (__builtin_expect(mailbox->generation != pabal__fork_generation(), 0))
-		return pabal__fail_with(-ESTALE, "this handle was opened before a fork and belongs to the parent: open the mailbox again in the child");
-	if (__builtin_expect(write && (mailbox->flags & PABAL_READ_ONLY), 0))
+	if (mailbox->generation != pabal__fork_generation())
+		return pabal__fail_with(-ESTALE,
+					"this handle was opened before a fork and belongs to the parent: open the mailbox again in the child");
+	if (write && (mailbox->flags & PABAL_READ_ONLY))
 		return pabal__fail_with(-EPERM, "this handle is read-only: open the mailbox without PABAL_READ_ONLY");
-	if (__builtin_expect(timeout_ns < PABAL_FOREVER, 0))
-		return pabal__fail_with(-EINVAL, "the time-out is negative: PABAL_NOWAIT, PABAL_FOREVER or nanoseconds");
-	return 0;
-}
-
-bool pabal__side_enter(const pabal_mailbox *mailbox, struct pabal__side *side)
-{
-	if ((mailbox->flags & PABAL_SINGLE_THREAD) || PROCESS_IS_SINGLE_THREADED)
-		return false;
-	pthread_mutex_lock(&side->lock);
-	return true;
-}
-
-void pabal__side_leave(struct pabal__side *side, bool entered)
-{
-	if (entered)
-		pthread_mutex_unlock(&side->lock);
+	return pabal__fail_with(-EINVAL, "the time-out is negative: PABAL_NOWAIT, PABAL_FOREVER or nanoseconds");
 }
 
 int pabal__mailbox_say(int error)
@@ -364,16 +343,17 @@ int pabal__mailbox_say(int error)
 	case -ESHUTDOWN:
 		return pabal__fail_with(error, "the mailbox was destroyed: close the handle");
 	case -EBADMSG:
-		return pabal__fail_with(error, "the content of the mailbox is corrupt: somebody who may write it damaged it; run pabal fsck, then destroy it");
+		return pabal__fail_with(
+			error, "the content of the mailbox is corrupt: somebody who may write it damaged it; run pabal fsck, then destroy it");
 	default:
 		return error;
 	}
 }
 
-bool pabal__mailbox_idle(void *call)
+bool pabal__mailbox_idle(void *argument)
 {
-	pabal_mailbox *mailbox = ((struct pabal__call *)call)->mailbox;
-	struct pabal__burial burial = {0};
+	pabal_mailbox *mailbox = ((struct pabal__call *)argument)->mailbox;
+	struct pabal__burial burial = { 0 };
 
 	pabal__bury_dead(&mailbox->segment, &burial);
 	pabal__pool_reclaim(&mailbox->segment, mailbox->id);
@@ -384,7 +364,7 @@ void pabal__mailbox_busy(void *argument)
 {
 	struct pabal__call *call = argument;
 	pabal_mailbox *mailbox = call->mailbox;
-	struct pabal__burial burial = {0};
+	struct pabal__burial burial = { 0 };
 	uint32_t taker = pabal__ring_taker(&mailbox->ring, call->busy_position);
 
 	if (!taker || taker > pabal__participants_high(&mailbox->segment) || pabal__participant_lives(&mailbox->segment, taker) != 0)
@@ -423,7 +403,7 @@ int pabal__mailbox_wait(struct pabal__call *call, struct pabal__side *side, int 
 		r = try_again(call, side->waiter.calls, reason);
 	else
 		r = pabal__wait(&side->waiter, call, reason, timeout_ns);
-	return r < 0 ? pabal__mailbox_say(r) : r;
+	return r < 0 ? pabal__mailbox_say(r) : 0;
 }
 
 void pabal__mailbox_notify(const struct pabal__segment *segment)
@@ -435,13 +415,6 @@ void pabal__mailbox_notify(const struct pabal__segment *segment)
 	pabal__bell_ring_out(&header->items_bell);
 	pabal__bell_ring_out(&header->room_bell);
 	pabal__bell_ring_out(&header->memory_bell);
-}
-
-void pabal__mailbox_free(const pabal_mailbox *mailbox, const struct pabal__block *block, uint64_t header)
-{
-	/* release: our reads and writes of the block are done; pairs with the acquire of its next owner */
-	atomic_store_explicit(&block->words[PABAL__WORD_HEADER], pabal__header_next(header, PABAL__FREE, 0, 0), memory_order_release);
-	pabal__bell_ring_all(&mailbox->segment.header->memory_bell);
 }
 
 int pabal_mailbox_interrupt(pabal_mailbox *mailbox)
@@ -475,10 +448,11 @@ void pabal__mailbox_end(const struct pabal__directory *directory, const struct p
 static void end_if_last(struct pabal__segment *segment)
 {
 	uint32_t high = pabal__participants_high(segment);
-	struct pabal__directory directory;
+	struct pabal__directory directory = { .fd = -1 };
 
 	for (uint32_t id = 1; id <= high; id++)
-		if (pabal__participant_used(atomic_load_explicit(&pabal__participant_at(segment, id)->word, memory_order_acquire)) && /* pairs with claim() */
+		if (pabal__participant_used(
+			    atomic_load_explicit(&pabal__participant_at(segment, id)->word, memory_order_acquire)) && /* pairs with claim() */
 		    pabal__participant_lives(segment, id) != 0)
 			return;
 	if (pabal__directory_open(false, &directory) < 0)
@@ -490,7 +464,7 @@ static void end_if_last(struct pabal__segment *segment)
 static void give_all_back(pabal_mailbox *mailbox)
 {
 	struct pabal__segment *segment = &mailbox->segment;
-	struct pabal__burial burial = {0};
+	struct pabal__burial burial = { 0 };
 
 	/* relaxed: no other thread uses the handle any more */
 	if (atomic_load_explicit(&mailbox->borrowed, memory_order_relaxed) && pabal__bury_blocks(segment, mailbox->id, &burial) < 0) {
@@ -503,7 +477,8 @@ static void give_all_back(pabal_mailbox *mailbox)
 	if (burial.redelivered)
 		pabal__mailbox_notify(segment);
 	pabal__pool_reclaim(segment, mailbox->id);
-	atomic_fetch_add_explicit(&segment->header->late_wakes, atomic_load_explicit(&mailbox->self->late_wakes, memory_order_relaxed), memory_order_relaxed);
+	atomic_fetch_add_explicit(&segment->header->late_wakes, atomic_load_explicit(&mailbox->self->late_wakes, memory_order_relaxed),
+				  memory_order_relaxed);
 	pabal__participant_leave(segment, mailbox->id, mailbox->hold);
 	if (segment->shape.flags & PABAL_EPHEMERAL)
 		end_if_last(segment);
@@ -535,13 +510,13 @@ static int remove_unreadable(const struct pabal__directory *directory, const cha
 		close(fd);
 	if (!ours)
 		return -EBADMSG;
-	return unlinkat(directory->fd, name, 0) ? -errno : 0;
+	return unlinkat(directory->fd, name, 0) ? pabal__errno() : 0;
 }
 
 int pabal_mailbox_destroy(const char *name)
 {
-	struct pabal__directory directory;
-	struct pabal__segment segment;
+	struct pabal__directory directory = { .fd = -1 };
+	struct pabal__segment segment = { .fd = -1 };
 	int r = pabal__name_check(name);
 
 	if (r == 0)

@@ -12,8 +12,16 @@
 
 #include <pabal/mailbox.h>
 
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
+#include <sys/single_threaded.h>
+#define PABAL__SINGLE_THREADED __libc_single_threaded
+#else
+#define PABAL__SINGLE_THREADED 0
+#endif
+
 #include "memory/participant.h"
 #include "memory/pool.h"
+#include "platform/fork.h"
 #include "queue/redeliver.h"
 #include "queue/ring.h"
 #include "wait/wait.h"
@@ -24,20 +32,20 @@
 struct pabal__side {
 	_Alignas(64) pthread_mutex_t lock;
 	struct pabal__waiter waiter;
-	uint64_t count;    /* messages sent, or received; published in the participant's slot */
+	uint64_t count; /* messages sent, or received; published in the participant's slot */
 };
 
-struct pabal_mailbox {
+struct pabal_mailbox { /* NOLINT(clang-analyzer-optin.performance.Padding): the padding keeps the two sides on lines of their own */
 	uint32_t magic;
 	uint32_t flags;
 	uint32_t id;
-	uint32_t generation;                /* of the process that opened it (platform/fork.h) */
-	void *hold;                         /* the mapping that keeps our liveness lock */
+	uint32_t generation; /* of the process that opened it (platform/fork.h) */
+	void *hold;          /* the mapping that keeps our liveness lock */
 	struct pabal__participant *self;
 	struct pabal__segment segment;
 	_Atomic uint32_t interrupts, acknowledged;
-	_Atomic uint32_t borrowed;          /* 1: there may be loans or leases; set by loan and take, read by close */
-	_Atomic int64_t looked;             /* when a call that does not wait last looked for the dead */
+	_Atomic uint32_t borrowed; /* 1: there may be loans or leases; set by loan and take, read by close */
+	_Atomic int64_t looked;    /* when a call that does not wait last looked for the dead */
 
 	_Alignas(64) struct pabal__ring ring;
 	struct pabal__side sending;
@@ -50,15 +58,36 @@ struct pabal_mailbox {
 /* The first member of whatever a call hands to pabal__wait(). */
 struct pabal__call {
 	pabal_mailbox *mailbox;
-	uint64_t busy_position;             /* where somebody was in the middle of a take */
+	uint64_t busy_position; /* where somebody was in the middle of a take */
 };
 
-/* Is this handle fit for use? @write: not by a read-only handle. 0, -EINVAL, -ESTALE, -EPERM. */
-int pabal__mailbox_check(const pabal_mailbox *mailbox, bool write, int64_t timeout_ns);
+/* Why pabal__mailbox_check() refuses. */
+int pabal__mailbox_refuse(const pabal_mailbox *mailbox, bool write) __attribute__((cold));
 
-/* Exclude other threads from one side of the handle; true: leave again. */
-bool pabal__side_enter(const pabal_mailbox *mailbox, struct pabal__side *side);
-void pabal__side_leave(struct pabal__side *side, bool entered);
+/* Is this handle fit for use? @write: not by a read-only handle. 0, -EINVAL, -ESTALE, -EPERM. */
+static inline int pabal__mailbox_check(const pabal_mailbox *mailbox, bool write, int64_t timeout_ns)
+{
+	if (__builtin_expect(mailbox && mailbox->magic == PABAL__HANDLE_MAGIC && mailbox->generation == pabal__fork_generation() &&
+				     !(write && (mailbox->flags & PABAL_READ_ONLY)) && timeout_ns >= PABAL_FOREVER,
+			     1))
+		return 0;
+	return pabal__mailbox_refuse(mailbox, write);
+}
+
+/* Exclude other threads from one side of the handle; true: leave again. A process with one thread needs no lock, and libc knows. */
+static inline bool pabal__side_enter(const pabal_mailbox *mailbox, struct pabal__side *side)
+{
+	if (PABAL__SINGLE_THREADED || (mailbox->flags & PABAL_SINGLE_THREAD))
+		return false;
+	pthread_mutex_lock(&side->lock);
+	return true;
+}
+
+static inline void pabal__side_leave(struct pabal__side *side, bool entered)
+{
+	if (entered)
+		pthread_mutex_unlock(&side->lock);
+}
 
 /* Go on after a first attempt that returned @reason (> 0). */
 int pabal__mailbox_wait(struct pabal__call *call, struct pabal__side *side, int reason, int64_t timeout_ns);
@@ -67,8 +96,8 @@ int pabal__mailbox_wait(struct pabal__call *call, struct pabal__side *side, int 
 int pabal__mailbox_say(int error);
 
 /* For struct pabal__wait_calls: bury the dead and give memory back; repair the slot that we are stuck at. */
-bool pabal__mailbox_idle(void *call);
-void pabal__mailbox_busy(void *call);
+bool pabal__mailbox_idle(void *argument);
+void pabal__mailbox_busy(void *argument);
 
 extern const struct pabal__wait_calls pabal__send_calls, pabal__receive_calls;
 
@@ -76,7 +105,12 @@ extern const struct pabal__wait_calls pabal__send_calls, pabal__receive_calls;
 void pabal__mailbox_notify(const struct pabal__segment *segment);
 
 /* Free a block that is ours: one release store, and a ring for those who wait for memory. @header: what its header word is. */
-void pabal__mailbox_free(const pabal_mailbox *mailbox, const struct pabal__block *block, uint64_t header);
+static inline void pabal__mailbox_free(const pabal_mailbox *mailbox, const struct pabal__block *block, uint64_t header)
+{
+	/* release: our reads and writes of the block are done; pairs with the acquire of its next owner */
+	atomic_store_explicit(&block->words[PABAL__WORD_HEADER], pabal__header_next(header, PABAL__FREE, 0, 0), memory_order_release);
+	pabal__bell_ring_all(&mailbox->segment.header->memory_bell);
+}
 
 /* Give the name up and end the mailbox for all. */
 void pabal__mailbox_end(const struct pabal__directory *directory, const struct pabal__segment *segment);

@@ -15,7 +15,7 @@
 struct receive {
 	struct pabal__call call;
 	struct pabal__block block;
-	uint64_t header;    /* the lease, as it stands in the header of the block */
+	uint64_t header; /* the lease, as it stands in the header of the block */
 };
 
 /* Under the receive lock: something rare has happened, or there are candidates left. */
@@ -41,9 +41,8 @@ static inline enum pabal__ring_result take_one(pabal_mailbox *mailbox, struct re
 	return pabal__ring_take(&mailbox->ring, &receive->block, &receive->header);
 }
 
-static int attempt_receive(void *argument)
+static inline int try_receive(struct receive *receive)
 {
-	struct receive *receive = argument;
 	pabal_mailbox *mailbox = receive->call.mailbox;
 	struct pabal__side *side = &mailbox->receiving;
 	bool entered = pabal__side_enter(mailbox, side), from_ring = false;
@@ -65,6 +64,11 @@ static int attempt_receive(void *argument)
 	default:
 		return -EBADMSG;
 	}
+}
+
+static int attempt_receive(void *argument)
+{
+	return try_receive(argument);
 }
 
 static bool more_messages(void *argument)
@@ -89,7 +93,7 @@ const struct pabal__wait_calls pabal__receive_calls = {
 /* Lease a message: at once, or after waiting. */
 static inline int lease(struct receive *receive, int64_t timeout_ns)
 {
-	int r = attempt_receive(receive);
+	int r = try_receive(receive);
 
 	if (r > 0)
 		return pabal__mailbox_wait(&receive->call, &receive->call.mailbox->receiving, r, timeout_ns);
@@ -106,7 +110,7 @@ static void give_back(pabal_mailbox *mailbox, const struct pabal__block *block, 
 
 int pabal_mailbox_receive(pabal_mailbox *mailbox, void *data, size_t size_max, size_t *ret_size, int64_t timeout_ns)
 {
-	struct receive receive = {.call.mailbox = mailbox};
+	struct receive receive = { .call.mailbox = mailbox };
 	uint64_t size;
 	int r = pabal__mailbox_check(mailbox, true, timeout_ns);
 
@@ -183,7 +187,7 @@ static int describe(pabal_mailbox *mailbox, const struct receive *receive, struc
 
 int pabal_mailbox_take(pabal_mailbox *mailbox, const struct pabal_take_opts *opts, struct pabal_message *ret_message, int64_t timeout_ns)
 {
-	struct receive receive = {.call.mailbox = mailbox};
+	struct receive receive = { .call.mailbox = mailbox };
 	int r = pabal__mailbox_check(mailbox, true, timeout_ns);
 
 	if (r == 0 && !ret_message)

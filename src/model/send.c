@@ -18,7 +18,7 @@ enum { FILL_LOCKED_MAX = 4096 }; /* a larger message is copied in without the ha
 
 struct send {
 	struct pabal__call call;
-	const void *data;           /* NULL: the block is filled already (a loan) */
+	const void *data; /* NULL: the block is filled already (a loan) */
 	size_t size;
 	uint32_t tag;
 	bool has_block;
@@ -76,9 +76,8 @@ static int allocate(struct send *send, struct pabal__side *side, bool *entered)
 	return 0;
 }
 
-static int attempt_send(void *argument)
+static inline int try_send(struct send *send)
 {
-	struct send *send = argument;
 	pabal_mailbox *mailbox = send->call.mailbox;
 	struct pabal__side *side = &mailbox->sending;
 	bool entered;
@@ -99,6 +98,11 @@ static int attempt_send(void *argument)
 	if (r == 0)
 		pabal__bell_ring(&mailbox->segment.header->items_bell);
 	return r;
+}
+
+static int attempt_send(void *argument)
+{
+	return try_send(argument);
 }
 
 static bool more_room(void *argument)
@@ -126,9 +130,6 @@ static int read_message_opts(const struct pabal_message_opts *given, uint32_t *r
 	struct pabal_message_opts opts;
 	int r;
 
-	*ret_tag = 0;
-	if (!given)
-		return 0;
 	r = pabal__options_copy(given, &opts, sizeof opts);
 	if (r < 0)
 		return r;
@@ -154,19 +155,24 @@ static int check_size(const pabal_mailbox *mailbox, size_t size)
 
 int pabal_mailbox_send_with(pabal_mailbox *mailbox, const struct pabal_message_opts *message, const void *data, size_t size, int64_t timeout_ns)
 {
-	struct send send = {.call.mailbox = mailbox, .data = data, .size = size};
+	struct send send;
 	int r = pabal__mailbox_check(mailbox, true, timeout_ns);
 
 	if (r == 0)
 		r = check_size(mailbox, size);
 	if (r == 0 && !data && size)
 		r = pabal__fail_with(-EINVAL, "data is NULL but size is not 0");
-	if (r == 0)
+	send.tag = 0;
+	if (r == 0 && message)
 		r = read_message_opts(message, &send.tag);
 	if (r < 0)
 		return r;
-	r = attempt_send(&send);
-	if (r == 0)
+	send.call.mailbox = mailbox;
+	send.data = data;
+	send.size = size;
+	send.has_block = false;
+	r = try_send(&send);
+	if (__builtin_expect(r == 0, 1))
 		return 0;
 	if (r > 0)
 		r = pabal__mailbox_wait(&send.call, &mailbox->sending, r, timeout_ns);
@@ -215,7 +221,7 @@ static const struct pabal__wait_calls loan_calls = {
 
 int pabal_mailbox_loan(pabal_mailbox *mailbox, size_t size, struct pabal_loan *ret_loan, int64_t timeout_ns)
 {
-	struct send send = {.call.mailbox = mailbox, .size = size};
+	struct send send = { .call.mailbox = mailbox, .size = size };
 	int r = pabal__mailbox_check(mailbox, true, timeout_ns);
 
 	if (r == 0)
@@ -228,7 +234,7 @@ int pabal_mailbox_loan(pabal_mailbox *mailbox, size_t size, struct pabal_loan *r
 	atomic_store_explicit(&mailbox->borrowed, 1, memory_order_relaxed);
 	r = attempt_loan(&send);
 	if (r > 0) {
-		struct pabal__side waiting = {.waiter = mailbox->sending.waiter};
+		struct pabal__side waiting = { .waiter = mailbox->sending.waiter };
 
 		waiting.waiter.calls = &loan_calls;
 		r = pabal__mailbox_wait(&send.call, &waiting, r, timeout_ns);
@@ -256,20 +262,21 @@ static int loan_block(const pabal_mailbox *mailbox, const struct pabal_loan *loa
 	return pabal__fail_with(-EINVAL, "this is no loan of this handle: it was committed or cancelled already, or is another handle's");
 }
 
-int pabal_mailbox_commit_with(pabal_mailbox *mailbox, const struct pabal_message_opts *message, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
+int pabal_mailbox_commit_with(pabal_mailbox *mailbox, const struct pabal_message_opts *message, struct pabal_loan *loan, size_t size,
+			      int64_t timeout_ns)
 {
-	struct send send = {.call.mailbox = mailbox, .size = size, .has_block = true};
+	struct send send = { .call.mailbox = mailbox, .size = size, .has_block = true };
 	int r = pabal__mailbox_check(mailbox, true, timeout_ns);
 
 	if (r == 0)
 		r = loan_block(mailbox, loan, &send.block);
 	if (r == 0 && size > loan->size)
 		r = pabal__fail(-EINVAL, "the message has %zu bytes but the loan %zu: ask for a larger loan", size, loan->size);
-	if (r == 0)
+	if (r == 0 && message)
 		r = read_message_opts(message, &send.tag);
 	if (r < 0)
 		return r;
-	r = attempt_send(&send);
+	r = try_send(&send);
 	if (r > 0)
 		r = pabal__mailbox_wait(&send.call, &mailbox->sending, r, timeout_ns);
 	else

@@ -40,7 +40,7 @@ static void fill_stats(struct pabal__segment *segment, struct pabal_mailbox_stat
 
 int pabal_mailbox_stat(pabal_mailbox *mailbox, struct pabal_mailbox_stats *stats)
 {
-	struct pabal_mailbox_stats own = {.struct_size = sizeof own};
+	struct pabal_mailbox_stats own = { .struct_size = sizeof own };
 	struct pabal_check_result account;
 	size_t size;
 	int r = pabal__mailbox_check(mailbox, false, PABAL_NOWAIT);
@@ -91,8 +91,8 @@ int pabal_check(const char *name, struct pabal_check_result *ret_result)
 	else if (ret_result)
 		*ret_result = result;
 	if (r == 0 && (result.lost || result.corrupt))
-		r = pabal__fail(-EBADMSG, "'%s' is damaged: %llu blocks are lost and %llu words corrupt; take out what you can, then destroy it", name,
-				(unsigned long long)result.lost, (unsigned long long)result.corrupt);
+		r = pabal__fail(-EBADMSG, "'%s' is damaged: %llu blocks are lost and %llu words corrupt; take out what you can, then destroy it",
+				name, (unsigned long long)result.lost, (unsigned long long)result.corrupt);
 	pabal__segment_close(&segment);
 	return r;
 }
@@ -111,7 +111,7 @@ int pabal_participants(const char *name, int (*each)(const struct pabal_particip
 	high = pabal__participants_high(&segment);
 	for (uint32_t id = 1; id <= high && r == 0; id++) {
 		struct pabal__participant *participant = pabal__participant_at(&segment, id);
-		struct pabal_participant_info info = {.id = id};
+		struct pabal_participant_info info = { .id = id };
 		uint64_t identity = counter(&participant->identity);
 
 		if (!pabal__participant_used(counter(&participant->word)))

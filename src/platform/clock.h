@@ -10,8 +10,8 @@
 
 #include <stdint.h>
 
-int64_t pabal__clock_now(void);  /* monotonic */
-int64_t pabal__clock_boot(void); /* since boot, suspend included */
+int64_t pabal__clock_now(void);    /* monotonic */
+int64_t pabal__clock_boot(void);   /* since boot, suspend included */
 int64_t pabal__clock_coarse(void); /* monotonic, a few milliseconds late, cheap */
 
 /* The moment @timeout_ns from now; INT64_MAX for PABAL_FOREVER and for what would overflow. */

@@ -29,7 +29,7 @@ void pabal__cpu_yield(void)
 
 int pabal__cpu_nap(int64_t duration_ns)
 {
-	struct timespec duration = {.tv_sec = duration_ns / 1000000000, .tv_nsec = duration_ns % 1000000000};
+	struct timespec duration = { .tv_sec = duration_ns / 1000000000, .tv_nsec = duration_ns % 1000000000 };
 
 	return clock_nanosleep(CLOCK_MONOTONIC, 0, &duration, NULL) == EINTR ? -EINTR : 0;
 }

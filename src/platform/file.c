@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/error.h"
+
 enum { BACK_PIECE = 4 << 20 }; /* bytes a fallocate call: a signal restarts the call from nothing, and 4 MiB are zeroed between two timer ticks */
 
 int pabal__file_make(int dirfd, int *ret_fd)
@@ -21,7 +23,7 @@ int pabal__file_make(int dirfd, int *ret_fd)
 	int fd = openat(dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 
 	if (fd < 0)
-		return -errno;
+		return pabal__errno();
 	*ret_fd = fd;
 	return 0;
 }
@@ -34,8 +36,8 @@ int pabal__file_name(int fd, int dirfd, const char *name)
 	if (linkat(AT_FDCWD, path, dirfd, name, AT_SYMLINK_FOLLOW) == 0)
 		return 0;
 	if (errno != ENOENT)
-		return -errno;
-	return linkat(fd, "", dirfd, name, AT_EMPTY_PATH) ? -errno : 0; /* no /proc: needs CAP_DAC_READ_SEARCH */
+		return pabal__errno();
+	return linkat(fd, "", dirfd, name, AT_EMPTY_PATH) ? pabal__errno() : 0; /* no /proc: needs CAP_DAC_READ_SEARCH */
 }
 
 static bool same_file(int one, int other)
@@ -55,7 +57,7 @@ int pabal__file_reopen(int fd, int dirfd, const char *name, int *ret_fd)
 	if (again < 0 && errno == ENOENT && name)
 		again = openat(dirfd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 	if (again < 0)
-		return -errno;
+		return pabal__errno();
 	if (!same_file(fd, again)) {
 		close(again);
 		return -ENOENT;
@@ -72,7 +74,7 @@ int pabal__file_back(int fd, uint64_t offset, uint64_t size)
 		if (fallocate(fd, 0, (off_t)offset, (off_t)piece)) {
 			if (errno == EINTR)
 				continue;
-			return -errno;
+			return pabal__errno();
 		}
 		offset += piece;
 		size -= piece;
@@ -84,16 +86,16 @@ int pabal__file_punch(int fd, uint64_t offset, uint64_t size)
 {
 	while (fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)size))
 		if (errno != EINTR)
-			return -errno;
+			return pabal__errno();
 	return 0;
 }
 
 static int lock_byte(int fd, int command, short type, uint64_t byte, short *ret_type)
 {
-	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
+	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1 };
 
 	if (fcntl(fd, command, &lock))
-		return errno == EACCES ? -EAGAIN : -errno;
+		return errno == EACCES ? -EAGAIN : pabal__errno();
 	if (ret_type)
 		*ret_type = lock.l_type;
 	return 0;
@@ -115,7 +117,7 @@ int pabal__file_is_held(int fd, uint64_t byte)
 int pabal__file_hold(int dirfd, const char *name, int fd, uint64_t byte, void **ret_hold)
 {
 	size_t size = (size_t)sysconf(_SC_PAGESIZE);
-	int again, r;
+	int again = -1, r;
 	void *page;
 
 	r = pabal__file_reopen(fd, dirfd, name, &again);

@@ -10,14 +10,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/error.h"
+
 int pabal__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t duration_ns)
 {
-	struct timespec duration = {.tv_sec = duration_ns / 1000000000, .tv_nsec = duration_ns % 1000000000};
+	struct timespec duration = { .tv_sec = duration_ns / 1000000000, .tv_nsec = duration_ns % 1000000000 };
 	long r = syscall(SYS_futex, word, FUTEX_WAIT, expected, duration_ns == INT64_MAX ? NULL : &duration, NULL, 0);
 
 	if (r == 0 || errno == EAGAIN)
 		return 0;
-	return errno == ETIMEDOUT || errno == EINTR ? -errno : 0;
+	return errno == ETIMEDOUT || errno == EINTR ? pabal__errno() : 0;
 }
 
 void pabal__futex_wake(_Atomic uint32_t *word, int count_max)

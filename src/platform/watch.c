@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "platform/clock.h"
 
 int pabal__watch_open(const char *path)
@@ -17,9 +18,9 @@ int pabal__watch_open(const char *path)
 	int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 
 	if (watch < 0)
-		return -errno;
+		return pabal__errno();
 	if (inotify_add_watch(watch, path, IN_CREATE | IN_MOVED_TO | IN_ATTRIB) < 0) {
-		int r = -errno;
+		int r = pabal__errno();
 
 		close(watch);
 		return r;
@@ -29,7 +30,7 @@ int pabal__watch_open(const char *path)
 
 int pabal__watch_wait(int watch, int64_t deadline)
 {
-	struct pollfd poll_fd = {.fd = watch, .events = POLLIN};
+	struct pollfd poll_fd = { .fd = watch, .events = POLLIN };
 	char events[4096];
 	int64_t left = deadline == INT64_MAX ? INT64_C(3600000000000) : deadline - pabal__clock_now();
 	struct timespec duration;
@@ -41,8 +42,8 @@ int pabal__watch_wait(int watch, int64_t deadline)
 	duration.tv_nsec = left % 1000000000;
 	r = ppoll(&poll_fd, 1, &duration, NULL);
 	if (r < 0)
-		return errno == EINTR ? -EINTR : -errno;
+		return errno == EINTR ? -EINTR : pabal__errno();
 	if (r > 0 && read(watch, events, sizeof events) < 0 && errno != EAGAIN)
-		return -errno;
+		return pabal__errno();
 	return 0;
 }

@@ -73,7 +73,8 @@ static void insert(struct pabal__redeliver *redeliver, uint64_t sequence, uint32
 }
 
 /* Look at the blocks of one extent. @redeliver: enter them in its list; may be NULL. Returns how many wait. */
-static uint32_t look_at_extent(const struct pabal__segment *segment, const struct pabal__class *class, uint32_t index, struct pabal__redeliver *redeliver)
+static uint32_t look_at_extent(const struct pabal__segment *segment, const struct pabal__class *class, uint32_t index,
+			       struct pabal__redeliver *redeliver)
 {
 	uint32_t found = 0;
 	struct pabal__block block;
@@ -143,7 +144,8 @@ static bool claim(struct pabal__redeliver *redeliver, uint32_t number, struct pa
 		return false;
 	lease = pabal__header_lease(header, redeliver->me);
 	/* acq_rel: pairs with the giver's release; whoever buries us sees the whole of it */
-	if (!atomic_compare_exchange_strong_explicit(&ret_block->words[PABAL__WORD_HEADER], &header, lease, memory_order_acq_rel, memory_order_relaxed))
+	if (!atomic_compare_exchange_strong_explicit(&ret_block->words[PABAL__WORD_HEADER], &header, lease, memory_order_acq_rel,
+						     memory_order_relaxed))
 		return false;
 	*ret_header = lease;
 	return true;

@@ -16,8 +16,8 @@ enum { PABAL__REDELIVER_BATCH = 64 }; /* candidates sorted at a time; a guess: m
 struct pabal__redeliver {
 	const struct pabal__segment *segment;
 	uint32_t me;
-	uint32_t next, count;   /* candidates not tried yet */
-	bool more;              /* there were more than fit */
+	uint32_t next, count; /* candidates not tried yet */
+	bool more;            /* there were more than fit */
 	struct {
 		uint64_t sequence;
 		uint32_t number;

@@ -41,15 +41,14 @@ static const uint64_t first_turn = 1;
 
 static inline uint64_t slot_count(const struct pabal__ring *ring)
 {
-	return UINT64_C(1) << ring->shift;
+	return ring->mask + 1;
 }
 
 static inline pabal__word *slot_at(const struct pabal__ring *ring, uint64_t position)
 {
-	uint64_t index = position & (slot_count(ring) - 1);
-	uint32_t lines = ring->shift - LINE_SHIFT; /* cache lines, as a power of two */
+	uint64_t index = position & ring->mask;
 
-	return &ring->slots[(index & ((UINT64_C(1) << lines) - 1)) << LINE_SHIFT | index >> lines];
+	return &ring->slots[(index & ring->line_mask) << LINE_SHIFT | index >> ring->line_shift];
 }
 
 static inline uint32_t turn_of(const struct pabal__ring *ring, uint64_t position)
@@ -113,6 +112,9 @@ void pabal__ring_init(struct pabal__ring *ring, const struct pabal__segment *seg
 	ring->segment = segment;
 	ring->slots = pabal__segment_at(segment, segment->layout.ring);
 	ring->shift = segment->layout.ring_shift;
+	ring->line_shift = ring->shift - LINE_SHIFT;
+	ring->mask = segment->layout.ring_slots - 1;
+	ring->line_mask = ring->mask >> LINE_SHIFT;
 	ring->capacity = segment->layout.capacity;
 	ring->me = me;
 	ring->tail.position = ring->tail.credit = ring->head.position = first;
@@ -199,7 +201,8 @@ enum pabal__ring_result pabal__ring_send(struct pabal__ring *ring, const struct 
 			}
 			pabal__block_set(block, PABAL__WORD_SEQUENCE, (position - (first_turn << ring->shift)) << 16 | low);
 			/* release: the block is filled before a slot names it; pairs with load() in ring_take(). acquire: judge what it returned */
-			if (atomic_compare_exchange_strong_explicit(slot_at(ring, position), &word, full, memory_order_acq_rel, memory_order_acquire)) {
+			if (atomic_compare_exchange_strong_explicit(slot_at(ring, position), &word, full, memory_order_acq_rel,
+								    memory_order_acquire)) {
 				ring->tail.position = position + 1;
 				publish_hint(&ring->segment->header->tail_hint, position + 1);
 				return PABAL__RING_DONE;
@@ -271,7 +274,8 @@ enum pabal__ring_result pabal__ring_take(struct pabal__ring *ring, struct pabal_
 			uint64_t taken = slot_word(turn_of(ring, position), PABAL__TAKEN, ring->me, slot_block(word));
 
 			/* acquire: the block as its sender filled it; release: nothing of ours comes before the claim */
-			if (atomic_compare_exchange_strong_explicit(slot_at(ring, position), &word, taken, memory_order_acq_rel, memory_order_acquire))
+			if (atomic_compare_exchange_strong_explicit(slot_at(ring, position), &word, taken, memory_order_acq_rel,
+								    memory_order_acquire))
 				return finish_take(ring, position, slot_block(word), ret_block, ret_header);
 			continue;
 		}

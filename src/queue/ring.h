@@ -18,14 +18,17 @@ enum pabal__slot_state {
 
 /* One participant's view. The two ends are used by different threads under different locks, and share nothing but what never changes. */
 struct pabal__ring_end {
-	uint64_t position;  /* sender: at or before the first unfilled position; receiver: at or before the first untaken */
-	uint64_t credit;    /* sender: positions below this were taken already */
+	uint64_t position; /* sender: at or before the first unfilled position; receiver: at or before the first untaken */
+	uint64_t credit;   /* sender: positions below this were taken already */
 };
 
 struct pabal__ring {
 	const struct pabal__segment *segment;
 	pabal__word *slots;
-	uint32_t shift;     /* slots, as a power of two */
+	uint64_t mask;       /* slots - 1 */
+	uint64_t line_mask;  /* cache lines - 1 */
+	uint32_t shift;      /* slots, as a power of two */
+	uint32_t line_shift; /* cache lines, as a power of two */
 	uint32_t capacity;
 	uint32_t me;
 	struct pabal__ring_end tail, head;
@@ -34,9 +37,9 @@ struct pabal__ring {
 /* What a call that could not go on has seen. */
 enum pabal__ring_result {
 	PABAL__RING_DONE = 0,
-	PABAL__RING_NOT_NOW,  /* full, or empty: exactly */
-	PABAL__RING_BUSY,     /* another participant is in the middle of a take: look again soon, or repair if it is dead */
-	PABAL__RING_CORRUPT,  /* no honest participant can have written this */
+	PABAL__RING_NOT_NOW, /* full, or empty: exactly */
+	PABAL__RING_BUSY,    /* another participant is in the middle of a take: look again soon, or repair if it is dead */
+	PABAL__RING_CORRUPT, /* no honest participant can have written this */
 };
 
 void pabal__ring_init(struct pabal__ring *ring, const struct pabal__segment *segment, uint32_t me);

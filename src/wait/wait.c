@@ -29,16 +29,16 @@
 #endif
 
 enum {
-	SPIN_MAX_NS = 20000,       /* measured: a sleeping core takes 20 to 25 microseconds to wake; more spinning never pays */
+	SPIN_MAX_NS = 20000, /* measured: a sleeping core takes 20 to 25 microseconds to wake; more spinning never pays */
 	SPIN_START_NS = 4000,
-	SPIN_LEAST_NS = 500,       /* below this, spinning is given up */
-	SPIN_RETRY = 64,           /* waits after which it is given another chance; a guess */
-	YIELD_LONG_NS = 20000,     /* a yield that took longer gave the core to somebody who keeps it ... */
-	YIELD_BAN = 100,           /* ... and is not repeated for this many times as long; measured with a hog on the core */
-	LOOKS = 16,                /* looks between two looks at the clock */
+	SPIN_LEAST_NS = 500,   /* below this, spinning is given up */
+	SPIN_RETRY = 64,       /* waits after which it is given another chance; a guess */
+	YIELD_LONG_NS = 20000, /* a yield that took longer gave the core to somebody who keeps it ... */
+	YIELD_BAN = 100,       /* ... and is not repeated for this many times as long; measured with a hog on the core */
+	LOOKS = 16,            /* looks between two looks at the clock */
 	BUSY_YIELDS = 4,
-	BUSY_NAP_NS = 50000,       /* somebody was preempted in the middle of a take: about a scheduler tick's fraction; a guess */
-	NO_BARRIER_NS = 1000000,   /* a sleep for memory where there is no membarrier */
+	BUSY_NAP_NS = 50000,     /* somebody was preempted in the middle of a take: about a scheduler tick's fraction; a guess */
+	NO_BARRIER_NS = 1000000, /* a sleep for memory where there is no membarrier */
 };
 
 struct wait {
@@ -47,8 +47,8 @@ struct wait {
 	int64_t deadline, slice;
 	uint32_t acknowledged;
 	uint32_t busy;
-	bool signalled;    /* a signal handler ran while we slept */
-	bool slice_ended;  /* the last sleep ended by itself, with the bell not rung */
+	bool signalled;   /* a signal handler ran while we slept */
+	bool slice_ended; /* the last sleep ended by itself, with the bell not rung */
 };
 
 static int64_t hint(const _Atomic int64_t *value)
@@ -124,7 +124,7 @@ static int spin(struct wait *wait, int reason)
 	if (budget < SPIN_LEAST_NS) {
 		if (atomic_fetch_add_explicit(&waiter->waits, 1, memory_order_relaxed) % SPIN_RETRY) /* alone: tuning only */
 			return reason;
-		budget = SPIN_LEAST_NS * 2;
+		budget = INT64_C(2) * SPIN_LEAST_NS;
 	}
 	start = pabal__clock_now();
 	do {
@@ -198,7 +198,8 @@ static int arm_and_sleep(struct wait *wait, int reason)
 
 	if (now <= 0) {
 		if (now == 0 && wait->slice_ended) /* alone: only we write it */
-			atomic_store_explicit(waiter->late_wakes, atomic_load_explicit(waiter->late_wakes, memory_order_relaxed) + 1, memory_order_relaxed);
+			atomic_store_explicit(waiter->late_wakes, atomic_load_explicit(waiter->late_wakes, memory_order_relaxed) + 1,
+					      memory_order_relaxed);
 		if (reason != PABAL__WAIT_MEMORY && !PABAL__FAULT(NO_BATON) && waiter->calls->more(wait->object))
 			pabal__bell_ring(bell);
 		return now;
@@ -220,9 +221,10 @@ static int arm_and_sleep(struct wait *wait, int reason)
 
 int pabal__wait(struct pabal__waiter *waiter, void *object, int reason, int64_t timeout_ns)
 {
-	struct wait wait = {.waiter = waiter, .object = object, .deadline = pabal__clock_deadline(timeout_ns), .slice = SLICE_MIN};
+	struct wait wait = { .waiter = waiter, .object = object, .deadline = pabal__clock_deadline(timeout_ns), .slice = SLICE_MIN };
 
-	wait.acknowledged = atomic_load_explicit(waiter->acknowledged, memory_order_relaxed); /* alone: an interrupt since the last one counts for us */
+	wait.acknowledged =
+		atomic_load_explicit(waiter->acknowledged, memory_order_relaxed); /* alone: an interrupt since the last one counts for us */
 	if (waiter->flags & PABAL_WAIT_SPIN)
 		return spin_only(&wait);
 	if (!(waiter->flags & PABAL_WAIT_BLOCK) && pabal__cpu_count() > 1)

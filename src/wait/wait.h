@@ -12,28 +12,28 @@
 
 /* What an attempt returns: 0 or a negative error is final; these are not. */
 enum pabal__wait_reason {
-	PABAL__WAIT_BELL = 1,    /* not now; the bell will be rung */
-	PABAL__WAIT_MEMORY = 2,  /* no memory now; the memory bell will be rung for all */
-	PABAL__WAIT_BUSY = 3,    /* somebody is in the middle of it: nobody will ring, look again soon */
+	PABAL__WAIT_BELL = 1,   /* not now; the bell will be rung */
+	PABAL__WAIT_MEMORY = 2, /* no memory now; the memory bell will be rung for all */
+	PABAL__WAIT_BUSY = 3,   /* somebody is in the middle of it: nobody will ring, look again soon */
 };
 
 struct pabal__wait_calls {
 	int (*attempt)(void *object);
-	bool (*more)(void *object);   /* after a success: is there more of it, for the next sleeper? */
-	bool (*idle)(void *object);   /* a slice has ended: bury the dead, give memory back. true: something changed */
-	void (*busy)(void *object);   /* after PABAL__WAIT_BUSY: repair, if the one in the middle of it is dead */
+	bool (*more)(void *object); /* after a success: is there more of it, for the next sleeper? */
+	bool (*idle)(void *object); /* a slice has ended: bury the dead, give memory back. true: something changed */
+	void (*busy)(void *object); /* after PABAL__WAIT_BUSY: repair, if the one in the middle of it is dead */
 };
 
 /* How one side of a handle waits. The adaptive numbers are hints: threads may mix them up without harm. */
 struct pabal__waiter {
 	const struct pabal__wait_calls *calls;
 	pabal__bell *bell, *memory_bell;
-	_Atomic uint64_t *late_wakes;    /* in shared memory, ours alone to write */
-	_Atomic uint32_t *interrupts;    /* how many there were; private to the process */
-	_Atomic uint32_t *acknowledged;  /* how many of them have ended a wait */
-	uint32_t flags;                  /* PABAL_WAIT_SPIN, PABAL_WAIT_BLOCK, PABAL_RESTART */
-	_Atomic int64_t spin_ns;         /* what spinning may cost; grows when it pays */
-	_Atomic int64_t yield_after;     /* no yield before this moment */
+	_Atomic uint64_t *late_wakes;   /* in shared memory, ours alone to write */
+	_Atomic uint32_t *interrupts;   /* how many there were; private to the process */
+	_Atomic uint32_t *acknowledged; /* how many of them have ended a wait */
+	uint32_t flags;                 /* PABAL_WAIT_SPIN, PABAL_WAIT_BLOCK, PABAL_RESTART */
+	_Atomic int64_t spin_ns;        /* what spinning may cost; grows when it pays */
+	_Atomic int64_t yield_after;    /* no yield before this moment */
 	_Atomic uint32_t waits;
 };
 
