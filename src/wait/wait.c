@@ -123,7 +123,10 @@ static int spin_only(struct wait *wait)
 	}
 }
 
-/* Spin as long as it has paid lately. */
+/*
+ * Spin as long as it has paid lately. On how many CPUs we may run does not matter: one who is pinned to a CPU waits for one who is pinned to another, and where
+ * both are on the same, spinning never pays and is given up after 7.5 microseconds, but for one in SPIN_RETRY waits.
+ */
 static int spin(struct wait *wait, int reason)
 {
 	struct pabal__waiter *waiter = wait->waiter;
@@ -235,7 +238,7 @@ int pabal__wait(struct pabal__waiter *waiter, void *object, int reason, int64_t 
 		atomic_load_explicit(waiter->acknowledged, memory_order_relaxed); /* alone: an interrupt since the last one counts for us */
 	if (waiter->flags & PABAL_WAIT_SPIN)
 		return spin_only(&wait);
-	if (!(waiter->flags & PABAL_WAIT_BLOCK) && pabal__cpu_count() > 1)
+	if (!(waiter->flags & PABAL_WAIT_BLOCK))
 		reason = spin(&wait, reason);
 	if (reason > 0)
 		reason = yield(&wait, reason);
