@@ -66,9 +66,9 @@ static long count_stops(const char *name, operation operate, int count)
 		traced(name, operate, count);
 	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFSTOPPED(status))
 		return -1;
-	ptrace(PTRACE_SETOPTIONS, pid, NULL, (void *)PTRACE_O_TRACESYSGOOD);
+	ptrace(PTRACE_SETOPTIONS, pid, NULL, (long)PTRACE_O_TRACESYSGOOD);
 	for (;;) {
-		if (ptrace(PTRACE_SYSCALL, pid, NULL, (void *)(intptr_t)signal) < 0 || waitpid(pid, &status, 0) < 0)
+		if (ptrace(PTRACE_SYSCALL, pid, NULL, (long)signal) < 0 || waitpid(pid, &status, 0) < 0)
 			return -1;
 		if (WIFEXITED(status) || WIFSIGNALED(status))
 			return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? stops : -1;

@@ -52,11 +52,34 @@ static const struct entry *reference(const struct contest *contest)
 	return NULL;
 }
 
-static void judge(const struct contest *contest, const struct entry *entry)
+/* The medians of the bursts that are not rejected, or of all, if none is left. */
+static void take_medians(const struct contest *contest, const struct entry *entry, struct figure *figure)
 {
 	const struct entry *peer = reference(contest);
 	double values[BURSTS_MAX], ratios[BURSTS_MAX], fairness[BURSTS_MAX], cpu_ns[BURSTS_MAX];
-	bool ours = strcmp(entry->kind->name, "pabal") == 0;
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < figure->bursts; i++)
+		figure->kept += !entry->bursts[i].rejected;
+	for (uint32_t i = 0; i < figure->bursts; i++) {
+		const struct burst *burst = &entry->bursts[i];
+		double beside = contest->probed ? burst->floor : peer ? peer->bursts[i].value : 0;
+
+		if (burst->rejected && figure->kept)
+			continue;
+		values[count] = burst->value;
+		ratios[count] = beside > 0 ? burst->value / beside : 0;
+		cpu_ns[count] = burst->cpu_ns;
+		fairness[count++] = burst->fairness;
+	}
+	figure->value = median(values, count);
+	figure->ratio = entry == peer ? 0 : median(ratios, count);
+	figure->cpu_ns = median(cpu_ns, count);
+	figure->fairness = median(fairness, count);
+}
+
+static void judge(const struct contest *contest, const struct entry *entry)
+{
 	struct figure figure = { .section = contest->section,
 				 .name = entry->kind->name,
 				 .waiting = entry->kind->waiting,
@@ -65,32 +88,12 @@ static void judge(const struct contest *contest, const struct entry *entry)
 				 .size = entry->size,
 				 .pairs = contest->pairs,
 				 .bursts = contest->settings->bursts,
-				 .ratio_to = contest->probed ? "floor" : contest->against };
-	bool all_rejected;
+				 .ratio_to = contest->probed ? "floor" : contest->against,
+				 .goal_is_least = contest->goal_is_least };
 
-	for (uint32_t i = 0; i < figure.bursts; i++)
-		figure.kept += !entry->bursts[i].rejected;
-	all_rejected = figure.kept == 0;
-	figure.kept = 0;
-	for (uint32_t i = 0; i < figure.bursts; i++) {
-		const struct burst *burst = &entry->bursts[i];
-		double beside = contest->probed ? burst->floor : peer ? peer->bursts[i].value : 0;
-
-		if (burst->rejected && !all_rejected)
-			continue;
-		values[figure.kept] = burst->value;
-		ratios[figure.kept] = beside > 0 ? burst->value / beside : 0;
-		cpu_ns[figure.kept] = burst->cpu_ns;
-		fairness[figure.kept++] = burst->fairness;
-	}
-	figure.value = median(values, figure.kept);
-	figure.ratio = entry == peer ? 0 : median(ratios, figure.kept);
-	figure.fairness = median(fairness, figure.kept);
-	figure.cpu_ns = median(cpu_ns, figure.kept);
-	figure.goal = ours ? contest->goal : 0;
-	figure.goal_is_least = contest->goal_is_least;
-	if (all_rejected)
-		figure.kept = 0;
+	take_medians(contest, entry, &figure);
+	if (strcmp(entry->kind->name, "pabal") == 0)
+		figure.goal = contest->goal;
 	memcpy(figure.note, entry->note, sizeof figure.note);
 	report_add(contest->settings->report, &figure);
 }

@@ -30,7 +30,7 @@ static void size_text(char text[32], size_t size)
 		snprintf(text, 32, "%s", "");
 	else if (size < 1024)
 		snprintf(text, 32, "%zu B", size);
-	else if (size < 1024 * 1024)
+	else if (size < (size_t)1024 * 1024)
 		snprintf(text, 32, "%zu KiB", size / 1024);
 	else
 		snprintf(text, 32, "%zu MiB", size / 1024 / 1024);
@@ -161,7 +161,7 @@ static struct json_object *figure_json(const struct figure *figure)
 
 void report_json(const struct report *report)
 {
-	struct json_object *all = json_object_new_object(), *on = json_object_new_object(), *figures = json_object_new_array();
+	struct json_object *document = json_object_new_object(), *on = json_object_new_object(), *figures = json_object_new_array();
 	struct machine machine;
 
 	machine_look(&machine);
@@ -172,11 +172,11 @@ void report_json(const struct report *report)
 	add_text(on, "kernel", machine.kernel);
 	add_text(on, "compiler", machine.compiler);
 	add_text(on, "flags", machine.flags);
-	add_text(all, "version", machine.version);
-	json_object_object_add(all, "machine", on);
+	add_text(document, "version", machine.version);
+	json_object_object_add(document, "machine", on);
 	for (uint32_t i = 0; i < report->count; i++)
 		json_object_array_add(figures, figure_json(&report->figures[i]));
-	json_object_object_add(all, "figures", figures);
-	puts(json_object_to_json_string_ext(all, JSON_C_TO_STRING_PRETTY));
-	json_object_put(all);
+	json_object_object_add(document, "figures", figures);
+	puts(json_object_to_json_string_ext(document, JSON_C_TO_STRING_PRETTY));
+	json_object_put(document);
 }
