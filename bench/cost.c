@@ -30,8 +30,8 @@ static void measure_create(const struct settings *settings)
 	int r = 0;
 
 	for (uint32_t i = 0; r == 0 && i < times; i++) {
-		pabal_mailbox *creator, *opener;
-		int64_t started = now_ns(), created, opened;
+		pabal_mailbox *creator = NULL, *opener = NULL;
+		int64_t started, created, opened;
 		char name[64];
 
 		snprintf(name, sizeof name, "bench-%d-create", (int)getpid());

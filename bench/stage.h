@@ -20,14 +20,14 @@ struct lane {
 };
 
 struct stage {
+	struct lane lanes[STAGE_ACTORS];
+	struct lane floor[2];                        /* the two lines of the floor probe */
 	_Alignas(CACHE_LINE) _Atomic uint32_t ready; /* actors count themselves in */
 	_Alignas(CACHE_LINE) _Atomic uint32_t go;    /* the director starts all */
 	_Alignas(CACHE_LINE) _Atomic uint32_t done;  /* an actor that measures has finished */
 	_Atomic int failed;                          /* what went wrong first, as a negative errno value */
 	_Atomic uint32_t sample_count;
 	double samples[STAGE_SAMPLES]; /* ns, of the actor that measures */
-	struct lane lanes[STAGE_ACTORS];
-	struct lane floor[2]; /* the two lines of the floor probe */
 	/* not shared: */
 	int64_t length_ns; /* of the burst */
 	void *script;      /* what the actors need */
