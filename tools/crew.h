@@ -33,8 +33,8 @@ struct crew {
 	struct random random;
 	unsigned count; /* of workers: the senders first */
 	struct worker workers[2 * LEDGER_WORKERS_MAX];
-	bool is_ending;  /* the senders were told to stop */
-	bool is_closing; /* the receivers were: none is started any more */ /* senders that end are not missed */
+	bool is_ending;  /* the senders were told to stop: those that end are not missed */
+	bool is_closing; /* the receivers were, too: none is started any more */
 	bool is_failed; /* a worker failed: no more kills, nobody is replaced, what is there is brought to its end */
 };
 

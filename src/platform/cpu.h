@@ -19,9 +19,6 @@ static inline void pabal__cpu_pause(void)
 #endif
 }
 
-/* CPUs that this process may run on; asked of the kernel once per process. */
-int pabal__cpu_count(void);
-
 void pabal__cpu_yield(void);
 
 /* Sleep for about @duration_ns. 0, or -EINTR: a signal handler ran. */

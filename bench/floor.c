@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bench/floor.c - two processes, two cache lines, one each way, and nothing else.
+ *
+ * Everything that crosses cores is reported beside this figure, taken right before and right after: on a virtual machine the two CPUs may share a
+ * cache in one second and lie far apart in the next.
+ */
+#include "floor.h"
+
+#include "stage.h"
+#include "tools.h"
+
+enum { PROBE_NS = 6000000, PROBE_MAX_NS = 200000000, SAMPLES_LEAST = 60, TURNS = 200 /* round trips per sample: about 20 microseconds */ };
+
+static void wait_for(struct lane *lane, uint64_t value)
+{
+	while (atomic_load_explicit(&lane->count, memory_order_acquire) != value) { /* pairs with answer() */
+	}
+}
+
+static void answer(struct lane *lane, uint64_t value)
+{
+	atomic_store_explicit(&lane->count, value, memory_order_release); /* pairs with wait_for() */
+}
+
+static void ask(struct stage *stage, uint32_t index)
+{
+	int64_t start, before;
+	uint64_t turn = 0;
+
+	(void)index;
+	stage_ready(stage);
+	start = before = now_ns();
+	/* On a busy machine few samples fit: go on until the slices given to others cannot be the median. */
+	while (!stage_over(stage, start) || (stage->sample_count < SAMPLES_LEAST && before - start < PROBE_MAX_NS)) {
+		int64_t after;
+
+		for (int i = 0; i < TURNS; i++) {
+			answer(&stage->floor[0], ++turn);
+			wait_for(&stage->floor[1], turn);
+		}
+		after = now_ns();
+		stage_sample(stage, (double)(after - before) / TURNS);
+		before = after;
+	}
+	stage_done(stage);
+}
+
+static void echo(struct stage *stage, uint32_t index)
+{
+	(void)index;
+	stage_ready(stage);
+	for (uint64_t turn = 1;; turn++) {
+		wait_for(&stage->floor[0], turn);
+		answer(&stage->floor[1], turn);
+	}
+}
+
+double floor_probe(int first, int second)
+{
+	struct stage *stage = stage_new(PROBE_NS, NULL);
+	double ns;
+	int r = stage_enter(stage, ask, first);
+
+	if (r == 0)
+		r = stage_enter(stage, echo, second);
+	if (r == 0)
+		r = stage_play(stage);
+	if (r == 0)
+		r = stage_wait_done(stage);
+	if (r < 0)
+		die(r, "floor probe");
+	ns = stage_median(stage);
+	stage_free(stage);
+	return ns;
+}
