@@ -225,7 +225,7 @@ static int allocate_hard(struct pabal__pool *pool, uint32_t number, uint64_t siz
 {
 	int r = -EAGAIN;
 
-	pabal__pool_reclaim(pool->segment, pool->me);
+	pool->reclaimed += pabal__pool_reclaim(pool->segment, pool->me);
 	for (; number < pool->segment->layout.class_count; number++) {
 		r = allocate_in(pool, number, size, ret_block);
 		if (r != -EAGAIN)

@@ -20,6 +20,7 @@ struct pabal__pool {
 		uint32_t cursor;           /* the block in it to look at next */
 	} homes[PABAL__SMALL_CLASSES];
 	uint32_t probe[PABAL__CLASSES]; /* the extent to look at next */
+	uint64_t reclaimed;             /* bytes given back on the way; the caller tells those who wait for memory, and sets it to 0 */
 };
 
 /*

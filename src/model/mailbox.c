@@ -362,13 +362,22 @@ int pabal__mailbox_say(int error)
 	}
 }
 
+uint64_t pabal__mailbox_reclaim(struct pabal__segment *segment, uint32_t me)
+{
+	uint64_t bytes = pabal__pool_reclaim(segment, me);
+
+	if (bytes)
+		pabal__bell_ring_all(&segment->header->memory_bell);
+	return bytes;
+}
+
 bool pabal__mailbox_idle(void *argument)
 {
 	pabal_mailbox *mailbox = ((struct pabal__call *)argument)->mailbox;
 	struct pabal__burial burial = { 0 };
 
 	pabal__bury_dead(&mailbox->segment, &burial);
-	pabal__pool_reclaim(&mailbox->segment, mailbox->id);
+	pabal__mailbox_reclaim(&mailbox->segment, mailbox->id);
 	return burial.buried > 0;
 }
 
@@ -488,7 +497,7 @@ static void give_all_back(pabal_mailbox *mailbox)
 	atomic_fetch_add_explicit(&segment->header->redelivered, burial.redelivered, memory_order_relaxed); /* statistics */
 	if (borrowed) /* there may be messages again, and memory */
 		pabal__mailbox_notify(segment);
-	pabal__pool_reclaim(segment, mailbox->id);
+	pabal__mailbox_reclaim(segment, mailbox->id);
 	atomic_fetch_add_explicit(&segment->header->late_wakes, atomic_load_explicit(&mailbox->self->late_wakes, memory_order_relaxed),
 				  memory_order_relaxed);
 	pabal__participant_leave(segment, mailbox->id, mailbox->hold);

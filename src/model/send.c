@@ -56,14 +56,25 @@ static int from_ring(enum pabal__ring_result result)
 	}
 }
 
-static int allocate(struct send *send, struct pabal__side *side, bool *entered)
+/* A block, under the send lock. Others who wait for memory hear of what was given back on the way. */
+static inline int take_block(struct send *send)
 {
 	pabal_mailbox *mailbox = send->call.mailbox;
 	int r = pabal__pool_allocate(&mailbox->pool, send->size, &send->block);
 
-	if (r == -EAGAIN)
-		return PABAL__WAIT_MEMORY;
-	if (r < 0)
+	if (__builtin_expect(mailbox->pool.reclaimed != 0, 0)) {
+		mailbox->pool.reclaimed = 0;
+		pabal__bell_ring_all(&mailbox->segment.header->memory_bell);
+	}
+	return r == -EAGAIN ? PABAL__WAIT_MEMORY : r;
+}
+
+static int allocate(struct send *send, struct pabal__side *side, bool *entered)
+{
+	pabal_mailbox *mailbox = send->call.mailbox;
+	int r = take_block(send);
+
+	if (r)
 		return r;
 	send->has_block = true;
 	if (send->size > FILL_LOCKED_MAX) { /* the block is ours: other threads may send meanwhile */
@@ -201,9 +212,9 @@ static int attempt_loan(void *argument)
 	if (is_shut(mailbox))
 		return -ESHUTDOWN;
 	entered = pabal__side_enter(mailbox, &mailbox->sending);
-	r = pabal__pool_allocate(&mailbox->pool, send->size, &send->block);
+	r = take_block(send);
 	pabal__side_leave(&mailbox->sending, entered);
-	return r == -EAGAIN ? PABAL__WAIT_MEMORY : r;
+	return r;
 }
 
 static bool no_more(void *argument)
