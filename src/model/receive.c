@@ -73,9 +73,12 @@ static int attempt_receive(void *argument)
 
 static bool more_messages(void *argument)
 {
-	const pabal_mailbox *mailbox = ((const struct receive *)argument)->call.mailbox;
+	pabal_mailbox *mailbox = ((const struct receive *)argument)->call.mailbox;
+	bool entered = pabal__side_enter(mailbox, &mailbox->receiving), more; /* other threads of this handle move its position */
 
-	return pabal__ring_has_message(&mailbox->ring) || mailbox->redeliver.next < mailbox->redeliver.count;
+	more = pabal__ring_has_message(&mailbox->ring) || mailbox->redeliver.next < mailbox->redeliver.count;
+	pabal__side_leave(&mailbox->receiving, entered);
+	return more;
 }
 
 static void not_busy(void *argument)
