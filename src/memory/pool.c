@@ -32,6 +32,7 @@ static void let_float(struct pabal__pool *pool, uint32_t number)
 	/* release: our plain stores to its headers come before the next home's; pairs with the CAS in adopt() */
 	atomic_store_explicit(slot, pabal__extent_small((uint32_t)(word >> 32), 0, PABAL__FLOATING), memory_order_release);
 	pool->homes[number].extent = 0;
+	pool->let_go += PABAL__EXTENT;
 }
 
 /* We are home to the extent @index: let go of the one before. */
@@ -225,7 +226,7 @@ static int allocate_hard(struct pabal__pool *pool, uint32_t number, uint64_t siz
 {
 	int r = -EAGAIN;
 
-	pabal__pool_reclaim(pool->segment, pool->me);
+	pool->let_go += pabal__pool_reclaim(pool->segment, pool->me);
 	for (; number < pool->segment->layout.class_count; number++) {
 		r = allocate_in(pool, number, size, ret_block);
 		if (r != -EAGAIN)

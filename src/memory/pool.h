@@ -20,6 +20,7 @@ struct pabal__pool {
 		uint32_t cursor;           /* the block in it to look at next */
 	} homes[PABAL__SMALL_CLASSES];
 	uint32_t probe[PABAL__CLASSES]; /* the extent to look at next */
+	uint64_t let_go;                /* bytes that others may use now; the caller tells those who wait for memory, and sets it to 0 */
 };
 
 /*

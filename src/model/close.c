@@ -64,17 +64,19 @@ static void give_all_back(pabal_mailbox *mailbox)
 {
 	struct pabal__segment *segment = &mailbox->segment;
 	struct pabal__burial burial = { 0 };
-
 	/* relaxed: no other thread uses the handle any more */
-	if (atomic_load_explicit(&mailbox->borrowed, memory_order_relaxed) && pabal__bury_blocks(segment, mailbox->id, false, &burial) < 0) {
+	uint32_t borrowed = atomic_load_explicit(&mailbox->borrowed, memory_order_relaxed);
+
+	if (borrowed && pabal__bury_blocks(segment, mailbox->id, false, &burial) < 0) {
 		pabal__file_let_go(mailbox->hold); /* no memory: look dead instead, and be buried by somebody who has some */
 		return;
 	}
 	pabal__pool_leave(&mailbox->pool);
+	pabal__bell_ring_all(&segment->header->memory_bell); /* homes that float are memory for others */
 	atomic_fetch_add_explicit(&segment->header->redelivered, burial.redelivered, memory_order_relaxed); /* statistics */
-	if (burial.redelivered)
+	if (borrowed) /* there may be messages again, and memory */
 		pabal__mailbox_notify(segment);
-	pabal__pool_reclaim(segment, mailbox->id);
+	pabal__mailbox_reclaim(segment, mailbox->id);
 	atomic_fetch_add_explicit(&segment->header->late_wakes, atomic_load_explicit(&mailbox->self->late_wakes, memory_order_relaxed),
 				  memory_order_relaxed);
 	pabal__participant_leave(segment, mailbox->id, mailbox->hold);

@@ -143,7 +143,7 @@ static int gc_one(const struct pabal__directory *directory, const char *name, vo
 		pabal__mailbox_end(directory, &segment);
 		result->destroyed++;
 	} else if (pabal__participant_join(&segment, directory, &id, &hold) == 0) { /* giving memory back takes a participant */
-		result->bytes += pabal__pool_reclaim(&segment, id);
+		result->bytes += pabal__mailbox_reclaim(&segment, id);
 		pabal__participant_leave(&segment, id, hold);
 	}
 	pabal__segment_close(&segment);

@@ -49,13 +49,22 @@ int pabal__mailbox_say(int error)
 	}
 }
 
+uint64_t pabal__mailbox_reclaim(struct pabal__segment *segment, uint32_t me)
+{
+	uint64_t bytes = pabal__pool_reclaim(segment, me);
+
+	if (bytes)
+		pabal__bell_ring_all(&segment->header->memory_bell);
+	return bytes;
+}
+
 bool pabal__mailbox_idle(void *argument)
 {
 	pabal_mailbox *mailbox = ((struct pabal__call *)argument)->mailbox;
 	struct pabal__burial burial = { 0 };
 
 	pabal__bury_dead(&mailbox->segment, &burial);
-	pabal__pool_reclaim(&mailbox->segment, mailbox->id);
+	pabal__mailbox_reclaim(&mailbox->segment, mailbox->id);
 	return burial.buried > 0;
 }
 

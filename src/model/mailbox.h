@@ -112,6 +112,12 @@ static inline void pabal__mailbox_free(const pabal_mailbox *mailbox, const struc
 	pabal__bell_ring_all(&mailbox->segment.header->memory_bell);
 }
 
+/*
+ * Give back the memory of all that is free, and tell those who wait for memory: one who looked while an extent was being given back saw neither the extent nor
+ * the room that it leaves.
+ */
+uint64_t pabal__mailbox_reclaim(struct pabal__segment *segment, uint32_t me);
+
 /* Give the name up and end the mailbox for all. */
 void pabal__mailbox_end(const struct pabal__directory *directory, const struct pabal__segment *segment);
 

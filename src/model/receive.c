@@ -19,7 +19,7 @@ struct receive {
 };
 
 /* Under the receive lock: something rare has happened, or there are candidates left. */
-static bool take_redelivered(pabal_mailbox *mailbox, struct receive *receive, uint64_t notice)
+static enum pabal__ring_result take_redelivered(pabal_mailbox *mailbox, struct receive *receive, uint64_t notice)
 {
 	if (notice != mailbox->seen_notice) {
 		mailbox->seen_notice = notice;
@@ -34,9 +34,12 @@ static inline enum pabal__ring_result take_one(pabal_mailbox *mailbox, struct re
 	uint64_t notice = atomic_load_explicit(&mailbox->segment.header->notice, memory_order_acquire);
 	struct pabal__redeliver *redeliver = &mailbox->redeliver;
 
-	if (__builtin_expect(notice != mailbox->seen_notice || redeliver->next < redeliver->count || redeliver->more, 0) &&
-	    take_redelivered(mailbox, receive, notice))
-		return PABAL__RING_DONE;
+	if (__builtin_expect(notice != mailbox->seen_notice || redeliver->next < redeliver->count || redeliver->more, 0)) {
+		enum pabal__ring_result result = take_redelivered(mailbox, receive, notice);
+
+		if (result != PABAL__RING_NOT_NOW)
+			return result;
+	}
 	*ret_from_ring = true;
 	return pabal__ring_take(&mailbox->ring, &receive->block, &receive->header);
 }
@@ -73,9 +76,12 @@ static int attempt_receive(void *argument)
 
 static bool more_messages(void *argument)
 {
-	const pabal_mailbox *mailbox = ((const struct receive *)argument)->call.mailbox;
+	pabal_mailbox *mailbox = ((const struct receive *)argument)->call.mailbox;
+	bool entered = pabal__side_enter(mailbox, &mailbox->receiving), more; /* other threads of this handle move its position */
 
-	return pabal__ring_has_message(&mailbox->ring) || mailbox->redeliver.next < mailbox->redeliver.count;
+	more = pabal__ring_has_message(&mailbox->ring) || mailbox->redeliver.next < mailbox->redeliver.count || mailbox->redeliver.more;
+	pabal__side_leave(&mailbox->receiving, entered);
+	return more;
 }
 
 static void not_busy(void *argument)

@@ -22,6 +22,7 @@ struct send {
 	size_t size;
 	uint32_t tag;
 	bool has_block;
+	bool only_block; /* a loan: no commit yet */
 	struct pabal__block block;
 };
 
@@ -56,14 +57,25 @@ static int from_ring(enum pabal__ring_result result)
 	}
 }
 
-static int allocate(struct send *send, struct pabal__side *side, bool *entered)
+/* A block, under the send lock. Others who wait for memory hear of what was given back on the way. */
+static inline int take_block(struct send *send)
 {
 	pabal_mailbox *mailbox = send->call.mailbox;
 	int r = pabal__pool_allocate(&mailbox->pool, send->size, &send->block);
 
-	if (r == -EAGAIN)
-		return PABAL__WAIT_MEMORY;
-	if (r < 0)
+	if (__builtin_expect(mailbox->pool.let_go != 0, 0)) {
+		mailbox->pool.let_go = 0;
+		pabal__bell_ring_all(&mailbox->segment.header->memory_bell);
+	}
+	return r == -EAGAIN ? PABAL__WAIT_MEMORY : r;
+}
+
+static int allocate(struct send *send, struct pabal__side *side, bool *entered)
+{
+	pabal_mailbox *mailbox = send->call.mailbox;
+	int r = take_block(send);
+
+	if (r)
 		return r;
 	send->has_block = true;
 	if (send->size > FILL_LOCKED_MAX) { /* the block is ours: other threads may send meanwhile */
@@ -100,16 +112,35 @@ static inline int try_send(struct send *send)
 	return r;
 }
 
+static int try_loan(struct send *send)
+{
+	pabal_mailbox *mailbox = send->call.mailbox;
+	bool entered;
+	int r;
+
+	if (is_shut(mailbox))
+		return -ESHUTDOWN;
+	entered = pabal__side_enter(mailbox, &mailbox->sending);
+	r = take_block(send);
+	pabal__side_leave(&mailbox->sending, entered);
+	return r;
+}
+
 static int attempt_send(void *argument)
 {
-	return try_send(argument);
+	struct send *send = argument;
+
+	return send->only_block ? try_loan(send) : try_send(send);
 }
 
 static bool more_room(void *argument)
 {
-	const struct send *send = argument;
+	pabal_mailbox *mailbox = ((const struct send *)argument)->call.mailbox;
+	bool entered = pabal__side_enter(mailbox, &mailbox->sending), more; /* other threads of this handle move its position */
 
-	return pabal__ring_has_room(&send->call.mailbox->ring);
+	more = pabal__ring_has_room(&mailbox->ring);
+	pabal__side_leave(&mailbox->sending, entered);
+	return more;
 }
 
 const struct pabal__wait_calls pabal__send_calls = {
@@ -170,7 +201,7 @@ int pabal_mailbox_send_with(pabal_mailbox *mailbox, const struct pabal_message_o
 	send.call.mailbox = mailbox;
 	send.data = data;
 	send.size = size;
-	send.has_block = false;
+	send.has_block = send.only_block = false;
 	r = try_send(&send);
 	if (__builtin_expect(r == 0, 1))
 		return 0;
@@ -191,37 +222,9 @@ int pabal_mailbox_send(pabal_mailbox *mailbox, const void *data, size_t size, in
 /* What a loan keeps in its reserved words. */
 enum { LOAN_BLOCK, LOAN_HEADER, LOAN_HANDLE };
 
-static int attempt_loan(void *argument)
-{
-	struct send *send = argument;
-	pabal_mailbox *mailbox = send->call.mailbox;
-	bool entered;
-	int r;
-
-	if (is_shut(mailbox))
-		return -ESHUTDOWN;
-	entered = pabal__side_enter(mailbox, &mailbox->sending);
-	r = pabal__pool_allocate(&mailbox->pool, send->size, &send->block);
-	pabal__side_leave(&mailbox->sending, entered);
-	return r == -EAGAIN ? PABAL__WAIT_MEMORY : r;
-}
-
-static bool no_more(void *argument)
-{
-	(void)argument;
-	return false; /* whoever frees memory wakes all who wait for it */
-}
-
-static const struct pabal__wait_calls loan_calls = {
-	.attempt = attempt_loan,
-	.more = no_more,
-	.idle = pabal__mailbox_idle,
-	.busy = pabal__mailbox_busy,
-};
-
 int pabal_mailbox_loan(pabal_mailbox *mailbox, size_t size, struct pabal_loan *ret_loan, int64_t timeout_ns)
 {
-	struct send send = { .call.mailbox = mailbox, .size = size };
+	struct send send = { .call.mailbox = mailbox, .size = size, .only_block = true };
 	int r = pabal__mailbox_check(mailbox, true, timeout_ns);
 
 	if (r == 0)
@@ -232,15 +235,11 @@ int pabal_mailbox_loan(pabal_mailbox *mailbox, size_t size, struct pabal_loan *r
 		return r;
 	/* relaxed: read by close, when no other thread uses the handle; stored before there can be anything to find */
 	atomic_store_explicit(&mailbox->borrowed, 1, memory_order_relaxed);
-	r = attempt_loan(&send);
-	if (r > 0) {
-		struct pabal__side waiting = { .waiter = mailbox->sending.waiter };
-
-		waiting.waiter.calls = &loan_calls;
-		r = pabal__mailbox_wait(&send.call, &waiting, r, timeout_ns);
-	} else {
+	r = try_loan(&send);
+	if (r > 0)
+		r = pabal__mailbox_wait(&send.call, &mailbox->sending, r, timeout_ns);
+	else
 		pabal__mailbox_say(r);
-	}
 	if (r < 0)
 		return r;
 	memset(ret_loan, 0, sizeof *ret_loan);

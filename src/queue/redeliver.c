@@ -13,7 +13,7 @@
 
 #include "memory/extent.h"
 
-enum { ROUNDS = 4 }; /* looks at all candidates in one call; the next call goes on where this one stopped. A guess. */
+enum { ROUNDS = 1024 }; /* a guess: lists that an honest taker loses to others, all of them, before it gives up */
 
 static pabal__word *index_word(const struct pabal__segment *segment, uint32_t extent)
 {
@@ -135,36 +135,43 @@ void pabal__redeliver_refresh(struct pabal__redeliver *redeliver)
 	look_at_all(redeliver->segment, redeliver);
 }
 
-static bool claim(struct pabal__redeliver *redeliver, uint32_t number, struct pabal__block *ret_block, uint64_t *ret_header)
+static enum pabal__ring_result claim(struct pabal__redeliver *redeliver, uint32_t number, struct pabal__block *ret_block, uint64_t *ret_header)
 {
 	uint64_t header, lease;
+	bool sound;
 
 	if (!pabal__block_find(redeliver->segment, number, ret_block))
-		return false;
+		return PABAL__RING_NOT_NOW;
 	header = atomic_load_explicit(&ret_block->words[PABAL__WORD_HEADER], memory_order_acquire); /* pairs with the giver's release */
 	if (pabal__header_state(header) != PABAL__REDELIVER)
-		return false;
-	lease = pabal__header_lease(header, redeliver->me);
+		return PABAL__RING_NOT_NOW;
+	sound = pabal__block_length(ret_block) <= ret_block->room;
+	lease = sound ? pabal__header_lease(header, redeliver->me) : pabal__header_next(header, PABAL__FREE, 0, 0);
 	/* acq_rel: pairs with the giver's release; whoever buries us sees the whole of it */
 	if (!atomic_compare_exchange_strong_explicit(&ret_block->words[PABAL__WORD_HEADER], &header, lease, memory_order_acq_rel,
 						     memory_order_relaxed))
-		return false;
+		return PABAL__RING_NOT_NOW;
 	*ret_header = lease;
-	return true;
+	return sound ? PABAL__RING_DONE : PABAL__RING_CORRUPT;
 }
 
-bool pabal__redeliver_take(struct pabal__redeliver *redeliver, struct pabal__block *ret_block, uint64_t *ret_header)
+enum pabal__ring_result pabal__redeliver_take(struct pabal__redeliver *redeliver, struct pabal__block *ret_block, uint64_t *ret_header)
 {
-	/* Bounded: others may be quicker every time, and a hostile peer may write what looks like a candidate and cannot be claimed. */
-	for (int round = 0; round < ROUNDS; round++) {
-		while (redeliver->next < redeliver->count)
-			if (claim(redeliver, redeliver->candidates[redeliver->next++].number, ret_block, ret_header))
-				return true;
+	/* Bounded: a hostile peer could offer false candidates for ever. */
+	for (uint32_t rounds = ROUNDS; rounds; rounds--) {
+		while (redeliver->next < redeliver->count) {
+			enum pabal__ring_result result = claim(redeliver, redeliver->candidates[redeliver->next++].number, ret_block, ret_header);
+
+			if (result != PABAL__RING_NOT_NOW)
+				return result;
+		}
 		if (!redeliver->more)
-			return false;
+			break;
 		pabal__redeliver_refresh(redeliver);
+		if (!redeliver->count)
+			break;
 	}
-	return false;
+	return PABAL__RING_NOT_NOW;
 }
 
 uint64_t pabal__redeliver_count(const struct pabal__segment *segment)

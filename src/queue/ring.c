@@ -396,12 +396,15 @@ uint32_t pabal__ring_named(const struct pabal__segment *segment, uint64_t *bits)
 
 void pabal__ring_count(const struct pabal__segment *segment, uint64_t *ret_sent, uint64_t *ret_taken)
 {
-	uint64_t first = first_turn << segment->layout.ring_shift;
+	uint64_t first = first_turn << segment->layout.ring_shift, sent, taken;
 	struct pabal__ring ring;
 
 	pabal__ring_init(&ring, segment, 0);
-	ring.tail.position = adopt_hint(&ring, &segment->header->tail_hint, first, false);
+	/* The head first: what is taken meanwhile was sent before, so that there are never more takes than commits. */
 	ring.head.position = adopt_hint(&ring, &segment->header->head_hint, first, true);
+	for (uint64_t steps = 2 * slot_count(&ring); steps && is_taken(&ring, ring.head.position); steps--)
+		ring.head.position++;
+	ring.tail.position = adopt_hint(&ring, &segment->header->tail_hint, first, false);
 	for (uint64_t steps = 2 * slot_count(&ring); steps; steps--, ring.tail.position++) {
 		uint64_t word = load(slot_at(&ring, ring.tail.position));
 		int32_t lead = ahead(&ring, word, ring.tail.position);
@@ -409,8 +412,11 @@ void pabal__ring_count(const struct pabal__segment *segment, uint64_t *ret_sent,
 		if (lead < 0 || (lead == 0 && slot_state(word) == PABAL__EMPTY))
 			break;
 	}
-	for (uint64_t steps = 2 * slot_count(&ring); steps && is_taken(&ring, ring.head.position); steps--)
-		ring.head.position++;
-	*ret_sent = ring.tail.position - first;
-	*ret_taken = ring.head.position - first;
+	sent = ring.tail.position - first;
+	taken = ring.head.position - first;
+	/* When the last of these was committed, all but a capacity of them were taken. And content that was damaged says nothing impossible. */
+	if (sent - taken > ring.capacity)
+		taken = sent - ring.capacity;
+	*ret_sent = sent;
+	*ret_taken = taken;
 }
