@@ -53,6 +53,8 @@ static int kill_at_each(struct crash_scene *scene, struct crash_death *deaths, u
 	if (r < 0 || scene->broken)
 		return r < 0 ? r : complain(scene, deaths, count);
 	totals->runs++;
+	if (getenv("PABAL_CRASH_TRACE"))
+		fprintf(stderr, "%s from %s: %u instructions\n", last->operation->name, crash_fill_names[scene->fill], last->trace.count);
 	if (last->trace.count > totals->longest)
 		totals->longest = last->trace.count;
 	for (uint32_t k = totals->runs % stride; k < last->trace.count; k += stride) {
