@@ -285,6 +285,7 @@ enum pabal__ring_result pabal__ring_take(struct pabal__ring *ring, struct pabal_
 			uint64_t head = seen(ring, word, position, lead) - slot_count(ring);
 
 			position = PABAL__FAULT(HEAD_JUMP) ? head + slot_count(ring) : later(position + 1, head);
+			position = adopt_hint(ring, &ring->segment->header->head_hint, position, true);
 		} else if (lead == 0 || lead == -1) {
 			ring->head.position = position;
 			return PABAL__RING_NOT_NOW;
