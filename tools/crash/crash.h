@@ -71,7 +71,7 @@ struct crash_operation {
 struct crash_expected {
 	uint32_t id;
 	uint32_t deliveries_max; /* of the delivery that finds it */
-	bool may_be_gone;        /* received by a victim: then the copy is compared */
+	bool may_be_gone;        /* a victim has a whole copy of it and had begun to let it go */
 	bool may_be_missing;     /* not committed, perhaps */
 	bool seen;
 };
@@ -86,7 +86,7 @@ struct crash_scene {
 	pabal_mailbox *mailbox;       /* the driver's own handle */
 	pabal_mailbox *sleepy;        /* a handle that has not looked since the beginning */
 	uint32_t next_id;
-	uint32_t gone_size;
+	uint32_t takers;              /* victims that took something */
 	struct crash_expected expected[CRASH_EXPECTED_MAX];
 	uint32_t expected_count;
 	bool sent;                    /* the victim's message was found */

@@ -85,6 +85,7 @@ int crash_scene_build(struct crash_scene *scene)
 	scene->expected_count = 0;
 	scene->broken = NULL;
 	scene->sent = false;
+	scene->takers = 0;
 	r = pabal_mailbox_create(scene->name, &opts, &scene->mailbox);
 	if (r < 0)
 		return r;
@@ -153,13 +154,17 @@ pid_t crash_scene_victim(struct crash_scene *scene, const struct crash_operation
 
 void crash_scene_expect(struct crash_scene *scene, const struct crash_operation *operation)
 {
-	struct crash_expected *first = scene->expected;
 	uint32_t count = scene->expected_count;
 
-	if (count && (operation->effects & (CRASH_RECEIVES | CRASH_TAKES))) {
-		first->deliveries_max++;
-		if (operation->effects & CRASH_RECEIVES || scene->shared->releasing)
-			first->may_be_gone = true;
+	if (operation->effects & (CRASH_RECEIVES | CRASH_TAKES)) {
+		bool gave = operation->effects & CRASH_RECEIVES || scene->shared->releasing;
+
+		scene->takers++;
+		for (uint32_t i = 0; i < count && i < scene->takers; i++) {
+			scene->expected[i].deliveries_max++;
+			if (gave && crash_is_content(scene->expected[i].id, scene->shared->buffer, scene->size))
+				scene->expected[i].may_be_gone = true;
+		}
 	}
 	for (uint32_t i = 0; i < 2 && i < count && (operation->effects & CRASH_HOLDS); i++)
 		scene->expected[i].deliveries_max++;
