@@ -73,6 +73,7 @@ struct crash_expected {
 	uint32_t deliveries_max; /* of the delivery that finds it */
 	bool may_be_gone;        /* a victim has a whole copy of it and had begun to let it go */
 	bool may_be_missing;     /* not committed, perhaps */
+	bool out_of_order;       /* numbered before, but committed after others, perhaps */
 	bool seen;
 };
 
@@ -90,6 +91,8 @@ struct crash_scene {
 	struct crash_expected expected[CRASH_EXPECTED_MAX];
 	uint32_t expected_count;
 	bool sent;                    /* the victim's message was found */
+	pid_t victim;
+	uint32_t activity;            /* what the others do while the victim is stopped: see crash_neighbours() */
 	const char *broken;           /* the invariant that does not hold, or NULL */
 	char detail[256];
 };
@@ -143,7 +146,18 @@ void crash_account(struct crash_scene *scene);
  * 0 when it was killed, negative when the scene could not be built.
  */
 int crash_once(struct crash_scene *scene, struct crash_death *deaths, uint32_t count, const struct crash_watch *watch);
-/* The same, but the last victim runs to its end while its way is recorded. */
+/*
+ * The same, but the last victim is not killed: it is stopped before its instruction k while the others work, then goes on to its end, and all is verified.
+ */
+int crash_stop(struct crash_scene *scene, struct crash_death *deaths, uint32_t count, const struct crash_watch *watch);
+/* What the others do meanwhile, chosen by scene->activity: one message, a fill, a drain, two laps; or bury, drain and fill. */
+void crash_neighbours(struct crash_scene *scene, const struct crash_operation *operation);
+/* The stopped one has ended: now it is known what it did. */
+void crash_settle(struct crash_scene *scene, const struct crash_operation *operation);
+/* Find what is expected under this number, NULL if nothing is. */
+struct crash_expected *crash_find(struct crash_scene *scene, uint32_t id);
+
+/* The same as crash_once(), but the last victim runs to its end while its way is recorded. */
 int crash_measure(struct crash_scene *scene, struct crash_death *deaths, uint32_t count, const struct crash_watch *watch);
 
 #endif

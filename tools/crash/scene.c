@@ -169,8 +169,9 @@ void crash_scene_expect(struct crash_scene *scene, const struct crash_operation 
 	for (uint32_t i = 0; i < 2 && i < count && (operation->effects & CRASH_HOLDS); i++)
 		scene->expected[i].deliveries_max++;
 	if (operation->effects & CRASH_SENDS)
-		scene->expected[scene->expected_count++] =
-			(struct crash_expected){ .id = scene->next_id++, .deliveries_max = 1, .may_be_missing = true };
+		scene->expected[scene->expected_count++] = (struct crash_expected){
+			.id = scene->next_id++, .deliveries_max = 1, .may_be_missing = true, .out_of_order = true
+		};
 }
 
 void crash_scene_drop(struct crash_scene *scene)
@@ -208,23 +209,50 @@ static pid_t stage(struct crash_scene *scene, struct crash_death *deaths, uint32
 	return crash_scene_victim(scene, last);
 }
 
+/* The last victim at instruction k. false: its operation ended before that. */
+static bool bring_to(struct crash_scene *scene, struct crash_death *last, const struct crash_watch *watch)
+{
+	bool there;
+
+	if (watch && watch->begin)
+		watch->begin(watch->data, scene);
+	there = crash_run_to(scene->victim, &last->trace, last->k);
+	if (there && watch && watch->at)
+		watch->at(watch->data, scene, last->k);
+	return there;
+}
+
 int crash_once(struct crash_scene *scene, struct crash_death *deaths, uint32_t count, const struct crash_watch *watch)
 {
 	struct crash_death *last = &deaths[count - 1];
-	pid_t pid;
 	bool there;
 
 	alarm(30); /* a hang detector, nothing else */
-	pid = stage(scene, deaths, count);
-	if (pid < 0)
-		return pid;
-	if (watch && watch->begin)
-		watch->begin(watch->data, scene);
-	there = crash_run_to(pid, &last->trace, last->k);
-	if (there && watch && watch->at)
-		watch->at(watch->data, scene, last->k);
-	crash_kill(pid);
+	scene->victim = stage(scene, deaths, count);
+	if (scene->victim < 0)
+		return scene->victim;
+	there = bring_to(scene, last, watch);
+	crash_kill(scene->victim);
 	crash_scene_expect(scene, last->operation);
+	crash_scene_verify(scene);
+	alarm(0);
+	return there ? 0 : 1;
+}
+
+int crash_stop(struct crash_scene *scene, struct crash_death *deaths, uint32_t count, const struct crash_watch *watch)
+{
+	struct crash_death *last = &deaths[count - 1];
+	bool there;
+
+	alarm(30);
+	scene->victim = stage(scene, deaths, count);
+	if (scene->victim < 0)
+		return scene->victim;
+	there = bring_to(scene, last, watch);
+	crash_scene_expect(scene, last->operation);
+	crash_neighbours(scene, last->operation);
+	crash_let_go(scene->victim);
+	crash_settle(scene, last->operation);
 	crash_scene_verify(scene);
 	alarm(0);
 	return there ? 0 : 1;

@@ -8,9 +8,10 @@
 #include "crash/crash.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
-static struct crash_expected *find(struct crash_scene *scene, uint32_t id)
+struct crash_expected *crash_find(struct crash_scene *scene, uint32_t id)
 {
 	for (uint32_t i = 0; i < scene->expected_count; i++)
 		if (scene->expected[i].id == id)
@@ -20,7 +21,7 @@ static struct crash_expected *find(struct crash_scene *scene, uint32_t id)
 
 static void compare(struct crash_scene *scene, const struct pabal_message *message, const struct crash_expected **last)
 {
-	struct crash_expected *expected = find(scene, message->tag);
+	struct crash_expected *expected = crash_find(scene, message->tag);
 
 	if (!expected) {
 		crash_broken(scene, "invented", "a message with tag %u, which nobody sent", message->tag);
@@ -35,10 +36,11 @@ static void compare(struct crash_scene *scene, const struct pabal_message *messa
 	if (message->delivery_count > expected->deliveries_max)
 		crash_broken(scene, "count", "message %u says that it was delivered %u times, not %u at most", expected->id, message->delivery_count,
 			     expected->deliveries_max);
-	if (*last && expected < *last)
+	if (*last && expected < *last && !expected->out_of_order && message->delivery_count == 1)
 		crash_broken(scene, "order", "message %u came after message %u", expected->id, (*last)->id);
 	expected->seen = true;
-	*last = expected;
+	if (!expected->out_of_order)
+		*last = expected;
 }
 
 /* What was not there must have a reason: it was not committed, or a victim has it, whole; and each victim took one. */
@@ -63,8 +65,9 @@ void crash_drain(struct crash_scene *scene)
 {
 	const struct crash_expected *last = NULL;
 	struct pabal_message message;
+	char refusal[200] = "";
 	uint32_t count = 0, corrupt = 0;
-	int r;
+	int r, refused = 0;
 
 	for (;;) {
 		r = pabal_mailbox_take(scene->mailbox, NULL, &message, PABAL_NOWAIT);
@@ -74,12 +77,18 @@ void crash_drain(struct crash_scene *scene)
 			break;
 		count++;
 		compare(scene, &message, &last);
-		if (count > CRASH_EXPECTED_MAX + CRASH_RING || (r = pabal_mailbox_release(scene->mailbox, &message)) < 0)
+		if (count > CRASH_EXPECTED_MAX + CRASH_RING)
 			break;
+		r = pabal_mailbox_release(scene->mailbox, &message);
+		refused = r < 0 ? r : refused;
 	}
+	if (refused)
+		r = refused;
 	if (r != -EAGAIN && r != -ESHUTDOWN)
-		crash_broken(scene, "refused", "taking everything out ended with %d: %s", r, pabal_error_detail());
+		snprintf(refusal, sizeof refusal, "taking everything out ended with %d: %s", r, pabal_error_detail());
 	account_for_missing(scene);
+	if (refusal[0])
+		crash_broken(scene, "refused", "%s", refusal);
 	if (corrupt)
 		crash_broken(scene, "corrupt", "%u takes said -EBADMSG", corrupt);
 	for (uint32_t i = 0; i < scene->expected_count; i++)
