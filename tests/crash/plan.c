@@ -40,21 +40,28 @@ static void begin_kill(void *data, struct crash_scene *scene)
 	census_begin(&((struct totals *)data)->census, scene);
 }
 
+/* What the victim has counted dies with it. */
+static void at_end(void *data, struct crash_scene *scene)
+{
+#ifdef PABAL_TEST
+	((struct totals *)data)->victim_hits += (unsigned long)ptrace(PTRACE_PEEKDATA, scene->victim, &pabal__fault_hits, NULL);
+#else
+	(void)data;
+	(void)scene;
+#endif
+}
+
 static void at_kill(void *data, struct crash_scene *scene, uint32_t k)
 {
-	struct totals *totals = data;
-
-	census_at(&totals->census, scene, k);
-#ifdef PABAL_TEST /* what the victim has counted dies with it */
-	totals->victim_hits += (unsigned long)ptrace(PTRACE_PEEKDATA, scene->victim, &pabal__fault_hits, NULL);
-#endif
+	census_at(&((struct totals *)data)->census, scene, k);
+	at_end(data, scene);
 }
 
 /* Killed at every chosen instruction of the last of the deaths. */
 static int kill_at_each(struct crash_scene *scene, const struct plan *plan, struct crash_death *deaths, uint32_t count, struct totals *totals)
 {
 	struct crash_death *last = &deaths[count - 1];
-	struct crash_watch measure = { census_begin, census_track, &totals->census }, watch = { begin_kill, at_kill, totals };
+	struct crash_watch measure = { census_begin, census_track, &totals->census }, watch = { begin_kill, at_kill, totals, at_end };
 	uint32_t number = totals->runs++ * 7 % plan->stride;
 	bool sent = false;
 	int r;
@@ -71,7 +78,7 @@ static int kill_at_each(struct crash_scene *scene, const struct plan *plan, stru
 			continue;
 		}
 		last->k = k;
-		scene->activity = number;
+		scene->activity = plan->activity ? plan->activity - 1 : number;
 		r = plan->stop ? crash_stop(scene, deaths, count, &watch) : crash_once(scene, deaths, count, &watch);
 		if (r < 0)
 			return r;
@@ -120,7 +127,7 @@ static void track_passages(void *data, struct crash_scene *scene, uint32_t k)
 /* Twice: once to learn which slot and block it is about, once to see where they change. */
 static int find_passages(const struct plan *plan, struct crash_scene *scene, struct crash_death *death, struct passages *passages)
 {
-	struct crash_watch track = { begin_passages, track_passages, passages }, look = { begin_passages, look_for_passage, passages };
+	struct crash_watch track = { begin_passages, track_passages, passages, NULL }, look = { begin_passages, look_for_passage, passages, NULL };
 	int r = crash_measure(scene, death, 1, &track);
 
 	if (r == 0)
@@ -157,7 +164,7 @@ static int kill_deep(struct crash_scene *scene, const struct plan *plan, struct 
 /* Somebody dies in the middle of @operation, in each state that there is; whoever repairs it is killed at every instruction. */
 static int kill_repairers(struct crash_scene *scene, const struct plan *plan, const char *operation, struct totals *totals)
 {
-	struct crash_death deaths[5] = { { .operation = crash_operation_find(operation) } };
+	struct crash_death deaths[CRASH_DEATHS] = { { .operation = crash_operation_find(operation) } };
 	struct passages passages = { .count = 0 };
 	int r;
 
@@ -234,6 +241,6 @@ void plan_prepare_process(char **argv)
 
 int plan_share(struct crash_scene *scene)
 {
-	scene->shared = mmap(NULL, sizeof *scene->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	scene->shared = mmap(NULL, CRASH_DEATHS * sizeof *scene->shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	return scene->shared == MAP_FAILED ? -errno : 0;
 }

@@ -16,6 +16,7 @@ struct plan {
 	uint32_t deep;      /* repairers killed before the last */
 	bool distinct;      /* only instructions that are passed for the first time */
 	bool stop;          /* stopped while the others work, then let go, not killed */
+	uint32_t activity;  /* of the others then; 0: all of them in turn, else crash_neighbours()' number + 1 */
 	bool quiet;         /* a broken invariant is what is hoped for */
 };
 

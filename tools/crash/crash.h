@@ -21,6 +21,7 @@ enum {
 	CRASH_CAPACITY = 4,
 	CRASH_SIZE_MAX = 16384,
 	CRASH_EXPECTED_MAX = 64,
+	CRASH_DEATHS = 5,  /* in one scene, at most */
 	CRASH_RING = 1024, /* slots of a small mailbox; only where scenes wrap depends on it */
 };
 
@@ -83,7 +84,7 @@ struct crash_scene {
 	uint32_t size;                /* of each message */
 	uint32_t laps;                /* messages that went through before */
 	const struct crash_operation *operation;
-	struct crash_shared *shared;
+	struct crash_shared *shared;  /* CRASH_DEATHS of them: the last victim's, then those of the dead before */
 	pabal_mailbox *mailbox;       /* the driver's own handle */
 	pabal_mailbox *sleepy;        /* a handle that has not looked since the beginning */
 	uint32_t next_id;
@@ -102,6 +103,7 @@ struct crash_watch {
 	void (*begin)(void *data, struct crash_scene *scene);         /* the victim stands before its first instruction */
 	void (*at)(void *data, struct crash_scene *scene, uint32_t k);  /* it is about to be killed */
 	void *data;
+	void (*end)(void *data, struct crash_scene *scene);           /* a stopped one that went on has come to its end */
 };
 
 /* One death: who, and before which of its instructions. */

@@ -16,12 +16,17 @@ const char *const crash_fill_names[CRASH_FILLS] = { "empty", "one", "half", "ful
 
 static const uint32_t fill_counts[CRASH_FILLS] = { 0, 1, CRASH_CAPACITY / 2, CRASH_CAPACITY, 3, CRASH_CAPACITY - 1 };
 
+static uint8_t content_byte(uint32_t id, size_t i)
+{
+	return (uint8_t)((id * 2654435761u >> (i & 3) * 8) + i * 7 + (i >> 8));
+}
+
 void crash_content(uint32_t id, void *data, size_t size)
 {
 	uint8_t *bytes = data;
 
 	for (size_t i = 0; i < size; i++)
-		bytes[i] = (uint8_t)(id * 31 + i * 7 + (i >> 8));
+		bytes[i] = content_byte(id, i);
 }
 
 bool crash_is_content(uint32_t id, const void *data, size_t size)
@@ -29,7 +34,7 @@ bool crash_is_content(uint32_t id, const void *data, size_t size)
 	const uint8_t *bytes = data;
 
 	for (size_t i = 0; i < size; i++)
-		if (bytes[i] != (uint8_t)(id * 31 + i * 7 + (i >> 8)))
+		if (bytes[i] != content_byte(id, i))
 			return false;
 	return true;
 }
@@ -195,18 +200,30 @@ static int die_early(struct crash_scene *scene, struct crash_death *death)
 	return 0;
 }
 
+/*
+ * The mailbox, the dead, and the last victim. One that has a handle opens it before the others die: opening buries the dead, and that is what it is to do while
+ * it is stepped.
+ */
 static pid_t stage(struct crash_scene *scene, struct crash_death *deaths, uint32_t count)
 {
 	const struct crash_operation *last = deaths[count - 1].operation;
+	struct crash_shared *areas = scene->shared;
+	bool early = !(last->effects & CRASH_OPENS);
+	pid_t pid = 0;
 	int r = crash_scene_build(scene);
 
-	for (uint32_t i = 0; r == 0 && i < count - 1; i++)
+	if (r == 0 && early)
+		pid = crash_scene_victim(scene, last);
+	for (uint32_t i = 0; r == 0 && pid >= 0 && i < count - 1; i++) {
+		scene->shared = &areas[i + 1];
 		r = die_early(scene, &deaths[i]);
+	}
+	scene->shared = areas;
 	if (r < 0)
 		return r;
 	if (last->effects & CRASH_STUCK) /* as far as the ring goes without meeting the dead one's slot; what waits is in it already */
 		crash_scene_pump(scene, CRASH_RING - 1);
-	return crash_scene_victim(scene, last);
+	return early ? pid : crash_scene_victim(scene, last);
 }
 
 /* The last victim at instruction k. false: its operation ended before that. */
@@ -251,6 +268,8 @@ int crash_stop(struct crash_scene *scene, struct crash_death *deaths, uint32_t c
 	there = bring_to(scene, last, watch);
 	crash_scene_expect(scene, last->operation);
 	crash_neighbours(scene, last->operation);
+	if (crash_run_to_end(scene->victim) && watch && watch->end)
+		watch->end(watch->data, scene);
 	crash_let_go(scene->victim);
 	crash_settle(scene, last->operation);
 	crash_scene_verify(scene);

@@ -112,6 +112,11 @@ bool crash_attach(pid_t pid)
 	return run_to_pc(pid, (uint64_t)(uintptr_t)crash_begin);
 }
 
+bool crash_run_to_end(pid_t pid)
+{
+	return run_to_pc(pid, (uint64_t)(uintptr_t)crash_end);
+}
+
 bool crash_step(pid_t pid)
 {
 	return step_once(pid) && program_counter(pid) != (uint64_t)(uintptr_t)crash_end;

@@ -42,6 +42,9 @@ bool crash_is_fresh(const struct crash_trace *trace, uint32_t k);
 /* From crash_begin() to just before instruction k. false: the operation ended before that, as with others at work it may. */
 bool crash_run_to(pid_t pid, const struct crash_trace *trace, uint32_t k);
 
+/* From wherever it is to crash_end(). false: the process ended instead. */
+bool crash_run_to_end(pid_t pid);
+
 /* SIGKILL, and wait until the process is gone. */
 void crash_kill(pid_t pid);
 
