@@ -61,7 +61,7 @@ static void at_kill(void *data, struct crash_scene *scene, uint32_t k)
 static int kill_at_each(struct crash_scene *scene, const struct plan *plan, struct crash_death *deaths, uint32_t count, struct totals *totals)
 {
 	struct crash_death *last = &deaths[count - 1];
-	struct crash_watch measure = { census_begin, census_track, &totals->census }, watch = { begin_kill, at_kill, totals, at_end };
+	struct crash_watch measure = { census_begin, census_track, &totals->census, NULL }, watch = { begin_kill, at_kill, totals, at_end };
 	uint32_t number = totals->runs++ * 7 % plan->stride;
 	bool sent = false;
 	int r;
