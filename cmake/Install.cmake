@@ -30,7 +30,9 @@ install(CODE "
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/pabal.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 # man/pabal.1 goes to man1, man/pabal.7 to man7: the section is the last part of the name.
-set(PABAL_MAN_PAGES)
+set(PABAL_MAN_PAGES
+	pabal.1
+)
 foreach(page IN LISTS PABAL_MAN_PAGES)
 	string(REGEX REPLACE ".*\\." "" section ${page})
 	install(FILES man/${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})

@@ -45,6 +45,7 @@ static void each_extent(struct pabal__segment *segment, uint32_t id, extent_visi
 struct blocks {
 	struct pabal__segment *segment;
 	uint32_t id;
+	bool drop; /* leases, instead of giving them back */
 	struct pabal__burial *burial;
 	uint64_t *owned, *named; /* a bit a block */
 	uint32_t owned_count;
@@ -84,7 +85,7 @@ static bool change(const struct pabal__block *block, uint64_t header, uint64_t t
 
 static void give_back_lease(struct blocks *blocks, const struct pabal__block *block, uint64_t header)
 {
-	if (blocks->segment->shape.flags & PABAL_MAILBOX_DROP_ON_DEATH) {
+	if (blocks->drop) {
 		if (change(block, header, pabal__header_next(header, PABAL__FREE, 0, 0)))
 			blocks->burial->dropped++;
 	} else if (pabal__redeliver_give(blocks->segment, block, header, pabal__header_deliveries(header))) {
@@ -119,7 +120,7 @@ static void second_look(struct blocks *blocks, const struct pabal__block *block,
 	change(block, header, pabal__header_next(header, PABAL__FREE, 0, 0));
 }
 
-int pabal__bury_blocks(struct pabal__segment *segment, uint32_t id, struct pabal__burial *burial)
+int pabal__bury_blocks(struct pabal__segment *segment, uint32_t id, bool dead, struct pabal__burial *burial)
 {
 	struct blocks blocks = { .segment = segment, .id = id, .burial = burial };
 	size_t words = PABAL__BLOCKS / 64;
@@ -128,6 +129,7 @@ int pabal__bury_blocks(struct pabal__segment *segment, uint32_t id, struct pabal
 	if (!blocks.owned)
 		return -ENOMEM;
 	blocks.named = blocks.owned + words;
+	blocks.drop = dead && segment->shape.flags & PABAL_MAILBOX_DROP_ON_DEATH;
 	each_block(&blocks, first_look);
 	if (blocks.owned_count && !PABAL__FAULT(NO_OWNED_REPAIR)) {
 		pabal__ring_named(segment, blocks.named);
@@ -170,7 +172,7 @@ static void bury_locked(struct pabal__segment *segment, uint32_t id, struct paba
 	each_extent(segment, id, pabal__extent_recover);
 	pabal__ring_init(&ring, segment, 0);
 	pabal__ring_repair_all(&ring, id);
-	if (pabal__bury_blocks(segment, id, &one) < 0)
+	if (pabal__bury_blocks(segment, id, true, &one) < 0)
 		return;
 	each_extent(segment, id, let_home_float);
 	/* Counted just before the last act; an undertaker killed in between leaves the next one nothing to count. */

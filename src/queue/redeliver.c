@@ -13,6 +13,8 @@
 
 #include "memory/extent.h"
 
+enum { ROUNDS = 4 }; /* looks at all candidates in one call; the next call goes on where this one stopped. A guess. */
+
 static pabal__word *index_word(const struct pabal__segment *segment, uint32_t extent)
 {
 	return (pabal__word *)pabal__segment_at(segment, segment->layout.index) + extent / 64;
@@ -140,7 +142,7 @@ static bool claim(struct pabal__redeliver *redeliver, uint32_t number, struct pa
 	if (!pabal__block_find(redeliver->segment, number, ret_block))
 		return false;
 	header = atomic_load_explicit(&ret_block->words[PABAL__WORD_HEADER], memory_order_acquire); /* pairs with the giver's release */
-	if (pabal__header_state(header) != PABAL__REDELIVER || pabal__block_length(ret_block) > ret_block->room)
+	if (pabal__header_state(header) != PABAL__REDELIVER)
 		return false;
 	lease = pabal__header_lease(header, redeliver->me);
 	/* acq_rel: pairs with the giver's release; whoever buries us sees the whole of it */
@@ -153,16 +155,16 @@ static bool claim(struct pabal__redeliver *redeliver, uint32_t number, struct pa
 
 bool pabal__redeliver_take(struct pabal__redeliver *redeliver, struct pabal__block *ret_block, uint64_t *ret_header)
 {
-	for (;;) {
+	/* Bounded: others may be quicker every time, and a hostile peer may write what looks like a candidate and cannot be claimed. */
+	for (int round = 0; round < ROUNDS; round++) {
 		while (redeliver->next < redeliver->count)
 			if (claim(redeliver, redeliver->candidates[redeliver->next++].number, ret_block, ret_header))
 				return true;
 		if (!redeliver->more)
 			return false;
 		pabal__redeliver_refresh(redeliver);
-		if (!redeliver->count)
-			return false;
 	}
+	return false;
 }
 
 uint64_t pabal__redeliver_count(const struct pabal__segment *segment)

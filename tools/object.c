@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * object.c - all that can be told about one object.
+ *
+ * pabal_list() tells a little of each; this adds the statistics and the participants. We look first at the participants and open the
+ * object after that, so that we do not list ourselves.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+#include "object.h"
+
+const char *object_kind(uint32_t kind)
+{
+	switch (kind) {
+	case PABAL_KIND_REGION:
+		return "region";
+	case PABAL_KIND_BUFFER:
+		return "buffer";
+	case PABAL_KIND_MAILBOX:
+		return "mailbox";
+	case PABAL_KIND_PROCESS:
+		return "process";
+	default:
+		return "unknown";
+	}
+}
+
+const char *object_role(const struct pabal_participant_info *participant)
+{
+	if (participant->sent > 0)
+		return participant->received > 0 ? "both" : "sender";
+	return participant->received > 0 ? "receiver" : "idle";
+}
+
+static int add_participant(const struct pabal_participant_info *info, void *data)
+{
+	struct object *object = data;
+	struct pabal_participant_info *larger;
+	uint32_t room;
+
+	if (object->participant_count == object->participant_room) {
+		room = object->participant_room ? 2 * object->participant_room : 16;
+		larger = realloc(object->participants, room * sizeof(*larger));
+		if (!larger)
+			return -ENOMEM;
+		object->participants = larger;
+		object->participant_room = room;
+	}
+	object->participants[object->participant_count++] = *info;
+	return 0;
+}
+
+static int read_mailbox(struct object *object)
+{
+	static const struct pabal_mailbox_opts opts = { .struct_size = sizeof(opts), .flags = PABAL_READ_ONLY };
+	pabal_mailbox *mailbox;
+	int r;
+
+	r = pabal_participants(object->info.name, add_participant, object);
+	if (r < 0)
+		return r;
+	r = pabal_mailbox_open(object->info.name, &opts, &mailbox);
+	if (r < 0)
+		return r;
+	object->stats.struct_size = sizeof(object->stats);
+	r = pabal_mailbox_stat(mailbox, &object->stats);
+	pabal_mailbox_close(mailbox);
+	return r;
+}
+
+int object_read(struct object *object, const struct pabal_object_info *info)
+{
+	*object = (struct object){ .info = *info, .error = info->error };
+	if (object->error == 0 && info->kind == PABAL_KIND_MAILBOX)
+		object->error = read_mailbox(object);
+	return object->error;
+}
+
+void object_free(struct object *object)
+{
+	free(object->participants);
+	object->participants = NULL;
+}
+
+static struct json_object *participants_json(const struct object *object)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (uint32_t i = 0; i < object->participant_count; i++) {
+		const struct pabal_participant_info *participant = &object->participants[i];
+		struct json_object *one = json_object_new_object();
+
+		json_object_object_add(one, "pid", json_object_new_int64(participant->claimed_pid));
+		json_object_object_add(one, "alive", json_object_new_boolean(participant->alive != 0));
+		json_add_text(one, "role", object_role(participant));
+		json_add_count(one, "uid", participant->claimed_uid);
+		json_add_count(one, "sent", participant->sent);
+		json_add_count(one, "received", participant->received);
+		json_add_count(one, "late_wakes", participant->late_wakes);
+		json_object_array_add(list, one);
+	}
+	return list;
+}
+
+struct json_object *object_json(const struct object *object)
+{
+	struct json_object *json = json_object_new_object();
+	const struct pabal_mailbox_stats *stats = &object->stats;
+
+	json_add_text(json, "name", object->info.name);
+	json_add_text(json, "kind", object_kind(object->info.kind));
+	if (object->error < 0)
+		json_add_text(json, "error", pabal_strerror(object->error));
+	json_add_count(json, "depth", object->error ? object->info.depth : stats->depth);
+	json_add_count(json, "capacity", object->info.capacity);
+	json_add_count(json, "sent", stats->sent);
+	json_add_count(json, "received", stats->received);
+	json_add_count(json, "redelivered", stats->redelivered);
+	json_add_count(json, "dropped", stats->dropped);
+	json_add_count(json, "expired", stats->expired);
+	json_add_count(json, "dead_letters", stats->dead_letters);
+	json_add_count(json, "late_wakes", stats->late_wakes);
+	json_add_count(json, "leases", stats->leases);
+	json_add_count(json, "memory", object->error ? object->info.memory : stats->memory);
+	json_add_count(json, "memory_max", object->info.memory_max);
+	json_add_count(json, "uid", object->info.uid);
+	json_add_count(json, "mode", object->info.mode);
+	json_object_object_add(json, "participants", participants_json(object));
+	return json;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * object.h - all that can be told about one object: what ls and show print.
+ */
+#ifndef PABAL_TOOLS_OBJECT_H
+#define PABAL_TOOLS_OBJECT_H
+
+#include <pabal/mailbox.h>
+
+struct json_object;
+
+struct object {
+	struct pabal_object_info info;
+	struct pabal_mailbox_stats stats;
+	struct pabal_participant_info *participants;
+	uint32_t participant_count;
+	uint32_t participant_room;
+	int error; /* 0, or why info is all there is */
+};
+
+/** object_read() - fill in what @info alone does not tell. Return: 0 or @object->error. @object must be freed either way. */
+int object_read(struct object *object, const struct pabal_object_info *info);
+
+/** object_free() - free what object_read() allocated. */
+void object_free(struct object *object);
+
+/** object_kind(), object_role() - the words for a kind, and for what a participant has done so far. */
+const char *object_kind(uint32_t kind);
+const char *object_role(const struct pabal_participant_info *participant);
+
+/** object_json() - the object with the keys that the interface promises. */
+struct json_object *object_json(const struct object *object);
+
+#endif

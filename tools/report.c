@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * report.c - how the command says that something failed.
+ *
+ * The library has the facts: pabal_error_detail() is what failed, on what, and what to do next. This adds the name of the program and
+ * finds the exit status. It is the only place that writes errors, so that each failure is exactly one line.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <pabal/base.h>
+
+#include "progress.h"
+#include "report.h"
+#include "verb.h"
+
+int report(const char *format, ...)
+{
+	va_list arguments;
+	int saved = errno; /* for %m */
+
+	progress_clear();
+	fputs("pabal: ", stderr);
+	errno = saved;
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	return STATUS_FAILED;
+}
+
+const char *call_detail(int error)
+{
+	const char *detail = pabal_error_detail();
+
+	return *detail ? detail : pabal_strerror(error);
+}
+
+/* Time that ran out is -ETIMEDOUT, or -EAGAIN where there was none to begin with. */
+static int status_of(int error)
+{
+	return error == -ETIMEDOUT || error == -EAGAIN ? STATUS_TIMEOUT : STATUS_FAILED;
+}
+
+int report_call(int error)
+{
+	report("%s", call_detail(error));
+	return status_of(error);
+}
+
+int report_call_at(const char *place, int error)
+{
+	report("%s: %s", place, call_detail(error));
+	return status_of(error);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * report.h - how the command says that something failed: one line on standard error, and the exit status that goes with it.
+ */
+#ifndef PABAL_TOOLS_REPORT_H
+#define PABAL_TOOLS_REPORT_H
+
+/** report() - print "pabal: ..." as one line. Return: STATUS_FAILED. */
+int report(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/**
+ * report_call() - print why a pabal call failed, in the library's own words.
+ * @error: what the call returned. No pabal call may stand between it and this.
+ *
+ * Return: STATUS_TIMEOUT if time ran out, else STATUS_FAILED.
+ */
+int report_call(int error);
+
+/** report_call_at() - report_call() with the place in the input in front of it. @place: "line 7", say. */
+int report_call_at(const char *place, int error);
+
+/** call_detail() - the library's sentence about the last failed call, or the code's meaning where it has none. */
+const char *call_detail(int error);
+
+#endif

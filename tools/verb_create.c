@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verb_create.c - pabal create NAME: make a mailbox.
+ *
+ * All options of the interface are here, also those that this version of the library refuses: it says so itself, by name. Regions and
+ * buffers have no calls yet to hand them to, so they are refused here.
+ */
+#include <string.h>
+
+#include <pabal/mailbox.h>
+
+#include "options.h"
+#include "report.h"
+#include "verb.h"
+
+enum {
+	KEY_PRIORITIES = OPTION_KEY(0),
+	KEY_ON_FULL,
+	KEY_RENDEZVOUS,
+	KEY_TTL,
+	KEY_DELIVERY_LIMIT,
+	KEY_DEAD_LETTERS,
+	KEY_MODE,
+	KEY_DROP_ON_DEATH,
+	KEY_TIMESTAMPS,
+	KEY_EXIST_OK,
+	KEY_REGION,
+	KEY_BUFFER,
+};
+
+static const struct argp_option options[] = {
+	{ "capacity", 'c', "N", 0, "Messages that may wait (default 1024)", 0 },
+	{ "memory", 'm', "SIZE", 0, "Payload memory, and the largest message (default 16M); a limit, not a reservation", 0 },
+	{ "mode", KEY_MODE, "OCTAL", 0, "Permission bits of its file, whatever the umask (default 0600)", 0 },
+	{ "drop-on-death", KEY_DROP_ON_DEATH, NULL, 0, "What a killed receiver had taken is dropped and counted, not delivered again", 0 },
+	{ "timestamps", KEY_TIMESTAMPS, NULL, 0, "Each message carries the time it was sent", 0 },
+	{ "exist-ok", KEY_EXIST_OK, NULL, 0, "No error if it exists in the same shape", 0 },
+	{ NULL, 0, NULL, 0, "Refused by this version:", 1 },
+	{ "priorities", KEY_PRIORITIES, "N", 0, "Priorities from 0 to N-1 (default 1)", 0 },
+	{ "on-full", KEY_ON_FULL, "WHAT", 0, "What a send does when it is full: block (default), fail, drop-oldest", 0 },
+	{ "rendezvous", KEY_RENDEZVOUS, NULL, 0, "A send returns when its message was taken", 0 },
+	{ "ttl", KEY_TTL, "TIME", 0, "Messages older than this are discarded and counted", 0 },
+	{ "delivery-limit", KEY_DELIVERY_LIMIT, "N", 0, "A message delivered N times in vain goes to the dead letters", 0 },
+	{ "dead-letters", KEY_DEAD_LETTERS, "N", 0, "Most dead letters that are kept", 0 },
+	{ "region", KEY_REGION, "SIZE", 0, "A region of shared memory instead of a mailbox", 0 },
+	{ "buffer", KEY_BUFFER, "SIZE", 0, "A buffer of items of SIZE instead of a mailbox", 0 },
+	{ 0 },
+};
+
+struct arguments {
+	const char *name;
+	const char *refused; /* a kind of object that is not in this version */
+	struct pabal_mailbox_opts mailbox;
+};
+
+static uint32_t parse_on_full(const struct argp_state *state, const char *text)
+{
+	static const struct {
+		const char *name;
+		uint32_t value;
+	} choices[] = { { "block", PABAL_FULL_BLOCK }, { "fail", PABAL_FULL_FAIL }, { "drop-oldest", PABAL_FULL_DROP_OLDEST } };
+
+	for (size_t i = 0; i < sizeof(choices) / sizeof(*choices); i++)
+		if (strcmp(text, choices[i].name) == 0)
+			return choices[i].value;
+	argp_error(state, "--on-full: '%s' is not block, fail or drop-oldest", text);
+	return 0;
+}
+
+/* What a message is like on its way; the rest is parse(). */
+static error_t parse_policy(int key, char *text, const struct argp_state *state, struct pabal_mailbox_opts *mailbox)
+{
+	switch (key) {
+	case KEY_PRIORITIES:
+		mailbox->priorities = (uint32_t)option_count(state, "--priorities", text, 1, UINT32_MAX);
+		return 0;
+	case KEY_ON_FULL:
+		mailbox->on_full = parse_on_full(state, text);
+		return 0;
+	case KEY_RENDEZVOUS:
+		mailbox->flags |= PABAL_MAILBOX_RENDEZVOUS;
+		return 0;
+	case KEY_TTL:
+		mailbox->ttl_ns = option_duration(state, "--ttl", text, 1);
+		return 0;
+	case KEY_DELIVERY_LIMIT:
+		mailbox->delivery_limit = (uint32_t)option_count(state, "--delivery-limit", text, 1, UINT32_MAX);
+		return 0;
+	case KEY_DEAD_LETTERS:
+		mailbox->dead_letters_max = option_count(state, "--dead-letters", text, 1, UINT64_MAX);
+		return 0;
+	case KEY_DROP_ON_DEATH:
+		mailbox->flags |= PABAL_MAILBOX_DROP_ON_DEATH;
+		return 0;
+	case KEY_TIMESTAMPS:
+		mailbox->flags |= PABAL_TIMESTAMPS;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+
+	switch (key) {
+	case 'c':
+		arguments->mailbox.capacity = (uint32_t)option_count(state, "--capacity", text, 1, UINT32_MAX);
+		return 0;
+	case 'm':
+		arguments->mailbox.memory_max = option_size(state, "--memory", text, 1);
+		return 0;
+	case KEY_MODE:
+		arguments->mailbox.mode = option_mode(state, "--mode", text);
+		return 0;
+	case KEY_EXIST_OK:
+		arguments->mailbox.flags |= PABAL_EXIST_OK;
+		return 0;
+	case KEY_REGION:
+		option_size(state, "--region", text, 1);
+		arguments->refused = "region";
+		return 0;
+	case KEY_BUFFER:
+		option_size(state, "--buffer", text, 1);
+		arguments->refused = "buffer";
+		return 0;
+	case ARGP_KEY_ARG:
+		option_name(state, &arguments->name, text);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_usage(state);
+		return 0;
+	default:
+		return parse_policy(key, text, state, &arguments->mailbox);
+	}
+}
+
+int verb_create(int argc, char **argv)
+{
+	static const struct argp argp = { options, parse, "NAME", "Make a mailbox. It stays until \"pabal rm\", or until the machine restarts.",
+					  NULL,    NULL,  NULL };
+	struct arguments arguments = { .mailbox.struct_size = sizeof(arguments.mailbox) };
+	pabal_mailbox *mailbox;
+	int r;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	if (arguments.refused)
+		return report("'%s' was not created: a %s is not in this version, only mailboxes are", arguments.name, arguments.refused);
+	r = pabal_mailbox_create(arguments.name, &arguments.mailbox, &mailbox);
+	if (r < 0)
+		return report_call(r);
+	pabal_mailbox_close(mailbox);
+	return STATUS_DONE;
+}

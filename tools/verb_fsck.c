@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verb_fsck.c - pabal fsck NAME: account for every block. It changes nothing; it can be run while the object is used.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <pabal/base.h>
+
+#include "json.h"
+#include "options.h"
+#include "report.h"
+#include "verb.h"
+
+enum { KEY_JSON = OPTION_KEY(0) };
+
+static const struct argp_option options[] = {
+	{ "json", KEY_JSON, NULL, 0, "As a JSON object", 0 },
+	{ 0 },
+};
+
+struct arguments {
+	const char *name;
+	bool json;
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+
+	switch (key) {
+	case KEY_JSON:
+		arguments->json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		option_name(state, &arguments->name, text);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_usage(state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int print_json(const struct arguments *arguments, const struct pabal_check_result *result, bool sound)
+{
+	struct json_object *json = json_object_new_object();
+
+	json_add_text(json, "name", arguments->name);
+	json_object_object_add(json, "sound", json_object_new_boolean(sound));
+	json_add_count(json, "blocks", result->blocks);
+	json_add_count(json, "free", result->free);
+	json_add_count(json, "queued", result->queued);
+	json_add_count(json, "loaned", result->loaned);
+	json_add_count(json, "leased", result->leased);
+	json_add_count(json, "redeliver", result->redeliver);
+	json_add_count(json, "held_by_dead", result->held_by_dead);
+	json_add_count(json, "lost", result->lost);
+	json_add_count(json, "corrupt", result->corrupt);
+	json_add_count(json, "bytes", result->bytes);
+	return json_print(json);
+}
+
+static void print_text(const struct pabal_check_result *result)
+{
+	const struct {
+		const char *label;
+		uint64_t count;
+	} lines[] = {
+		{ "blocks", result->blocks },
+		{ "  free", result->free },
+		{ "  queued", result->queued },
+		{ "  loaned", result->loaned },
+		{ "  leased", result->leased },
+		{ "  to redeliver", result->redeliver },
+		{ "  held by the dead", result->held_by_dead },
+		{ "lost", result->lost },
+		{ "corrupt", result->corrupt },
+		{ "bytes in use", result->bytes },
+	};
+
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
+		printf("%-20s %15" PRIu64 "\n", lines[i].label, lines[i].count);
+}
+
+int verb_fsck(int argc, char **argv)
+{
+	static const struct argp argp = {
+		options, parse, "NAME", "Account for every block of an object: each must be in exactly one state. Nothing is changed.",
+		NULL,    NULL,  NULL,
+	};
+	struct arguments arguments = { 0 };
+	struct pabal_check_result result = { 0 };
+	int r, status = STATUS_DONE;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	r = pabal_check(arguments.name, &result);
+	if (r < 0 && result.lost == 0 && result.corrupt == 0)
+		return report_call(r); /* it could not be opened: there is no account */
+	if (arguments.json)
+		status = print_json(&arguments, &result, r == 0);
+	else
+		print_text(&result);
+	return r < 0 ? report_call(r) : status;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verb_ls.c - pabal ls: a line for each object, or with --json all that is known about each.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <pabal/base.h>
+
+#include "json.h"
+#include "object.h"
+#include "options.h"
+#include "report.h"
+#include "units.h"
+#include "verb.h"
+
+enum { KEY_JSON = OPTION_KEY(0) };
+
+static const struct argp_option options[] = {
+	{ "json", KEY_JSON, NULL, 0, "As a JSON list, with the statistics and participants of each", 0 },
+	{ 0 },
+};
+
+struct listing {
+	struct pabal_object_info *infos;
+	size_t count;
+	size_t room;
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	bool *json = state->input;
+
+	switch (key) {
+	case KEY_JSON:
+		*json = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "all objects are listed: what is '%s'? (\"pabal show %s\" tells about one)", text, text);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* They are collected first: what the table needs is not known until the last one, and no call may be made in the middle of a listing. */
+static int collect(const struct pabal_object_info *info, void *data)
+{
+	struct listing *listing = data;
+	struct pabal_object_info *larger;
+	size_t room;
+
+	if (listing->count == listing->room) {
+		room = listing->room ? 2 * listing->room : 64;
+		larger = realloc(listing->infos, room * sizeof(*larger));
+		if (!larger)
+			return -ENOMEM;
+		listing->infos = larger;
+		listing->room = room;
+	}
+	listing->infos[listing->count++] = *info;
+	return 0;
+}
+
+static void print_row(const struct pabal_object_info *info, int width)
+{
+	char depth[2 * UNITS_TEXT_SIZE], memory[UNITS_TEXT_SIZE], participants[UNITS_TEXT_SIZE];
+
+	if (info->error < 0) {
+		printf("%-8s  %-*s  %s\n", object_kind(info->kind), width, info->name, pabal_strerror(info->error));
+		return;
+	}
+	snprintf(depth, sizeof(depth), "%" PRIu64 "/%" PRIu64, info->depth, info->capacity);
+	if (info->alive == info->participants)
+		snprintf(participants, sizeof(participants), "%" PRIu32, info->alive);
+	else
+		snprintf(participants, sizeof(participants), "%" PRIu32 " and %" PRIu32 " dead", info->alive, info->participants - info->alive);
+	printf("%-8s  %-*s  %14s  %10s  %s\n", object_kind(info->kind), width, info->name, depth, format_size(memory, info->memory), participants);
+}
+
+static void print_table(const struct listing *listing)
+{
+	int width = (int)strlen("NAME");
+
+	if (listing->count == 0)
+		return;
+	for (size_t i = 0; i < listing->count; i++)
+		if ((int)strlen(listing->infos[i].name) > width)
+			width = (int)strlen(listing->infos[i].name);
+	printf("%-8s  %-*s  %14s  %10s  %s\n", "KIND", width, "NAME", "DEPTH/CAPACITY", "MEMORY", "PARTICIPANTS");
+	for (size_t i = 0; i < listing->count; i++)
+		print_row(&listing->infos[i], width);
+}
+
+static int print_json(const struct listing *listing)
+{
+	struct json_object *list = json_object_new_array();
+	struct object object;
+
+	for (size_t i = 0; i < listing->count; i++) {
+		/* One that went away in between is no longer there to be listed. */
+		if (object_read(&object, &listing->infos[i]) != -ENOENT)
+			json_object_array_add(list, object_json(&object));
+		object_free(&object);
+	}
+	return json_print(list);
+}
+
+int verb_ls(int argc, char **argv)
+{
+	static const struct argp argp = { options, parse, NULL, "List the objects in $PABAL_DIR, or in your own directory under /dev/shm.",
+					  NULL,    NULL,  NULL };
+	struct listing listing = { 0 };
+	bool json = false;
+	int r, status = STATUS_DONE;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &json);
+	r = pabal_list(NULL, collect, &listing);
+	if (r < 0)
+		status = report_call(r);
+	else if (json)
+		status = print_json(&listing);
+	else
+		print_table(&listing);
+	free(listing.infos);
+	return status;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verb_rm.c - pabal rm NAME...: remove objects. Each failure is reported, and the others are removed all the same.
+ */
+#include <stdlib.h>
+
+#include <pabal/mailbox.h>
+
+#include "options.h"
+#include "report.h"
+#include "verb.h"
+
+struct names {
+	char **names;
+	int count;
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct names *names = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		names->names[names->count++] = text;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_usage(state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+int verb_rm(int argc, char **argv)
+{
+	static const struct argp argp = {
+		NULL, parse, "NAME...", "Remove mailboxes: senders are told, receivers still get what is waiting.", NULL, NULL, NULL,
+	};
+	struct names names = { .names = calloc((size_t)argc, sizeof(*names.names)) };
+	int r, status = STATUS_DONE;
+
+	if (!names.names)
+		return report("out of memory");
+	argp_parse(&argp, argc, argv, 0, NULL, &names);
+	for (int i = 0; i < names.count; i++) {
+		r = pabal_mailbox_destroy(names.names[i]);
+		if (r < 0)
+			status = report_call(r);
+	}
+	free(names.names);
+	return status;
+}

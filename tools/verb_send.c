@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * verb_send.c - pabal send NAME [TEXT]: the text, all of standard input, or each line of it, as messages.
+ *
+ * A message is committed when pabal_mailbox_send_with() returned, so the command can be killed at any point: what went before is there,
+ * the message of that moment is there as a whole or not at all.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <pabal/mailbox.h>
+
+#include "options.h"
+#include "progress.h"
+#include "report.h"
+#include "units.h"
+#include "verb.h"
+
+#define FIRST_ROOM ((size_t)64 << 10) /* guess: as much as a pipe holds */
+
+enum { KEY_TAG = OPTION_KEY(0) };
+
+static const struct argp_option options[] = {
+	{ "lines", 'l', NULL, 0, "Each line of standard input is a message, without its newline", 0 },
+	{ "tag", KEY_TAG, "N", 0, "A number that goes with each message", 0 },
+	{ "timeout", 't', "TIME", 0, "How long to wait while the mailbox is full, for each message (default: for ever)", 0 },
+	{ 0 },
+};
+
+struct arguments {
+	const char *name;
+	const char *text;
+	bool lines;
+	int64_t timeout_ns;
+	struct pabal_message_opts message;
+};
+
+struct sending {
+	const struct arguments *arguments;
+	pabal_mailbox *mailbox;
+	struct progress progress;
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+	struct arguments *arguments = state->input;
+
+	switch (key) {
+	case 'l':
+		arguments->lines = true;
+		return 0;
+	case 't':
+		arguments->timeout_ns = option_duration(state, "--timeout", text, 0);
+		return 0;
+	case KEY_TAG:
+		arguments->message.tag = (uint32_t)option_count(state, "--tag", text, 0, UINT32_MAX);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (state->arg_num == 0)
+			arguments->name = text;
+		else if (state->arg_num == 1)
+			arguments->text = text;
+		else
+			argp_error(state, "one text is enough (does it need quotes?): what is '%s'?", text);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_usage(state);
+		return 0;
+	case ARGP_KEY_SUCCESS:
+		if (arguments->text && arguments->lines)
+			argp_error(state, "--lines reads standard input: it does not go with a text");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int send_one(struct sending *sending, const void *data, size_t size)
+{
+	int r = pabal_mailbox_send_with(sending->mailbox, &sending->arguments->message, data, size, sending->arguments->timeout_ns);
+
+	if (r == 0)
+		progress_add(&sending->progress, 1, size);
+	return r;
+}
+
+/* A last line without a newline is a line; one that was cut short by a failed read is not. */
+static int send_lines(struct sending *sending)
+{
+	char *line = NULL, place[UNITS_TEXT_SIZE];
+	size_t room = 0;
+	ssize_t length;
+	int r = 0;
+
+	for (errno = 0; r == 0 && (length = getline(&line, &room, stdin)) >= 0; errno = 0) {
+		if (length > 0 && line[length - 1] == '\n')
+			length--;
+		else if (ferror(stdin))
+			break;
+		r = send_one(sending, line, (size_t)length);
+	}
+	if (r < 0) {
+		snprintf(place, sizeof(place), "line %llu", (unsigned long long)sending->progress.count + 1);
+		r = report_call_at(place, r);
+	} else if (!feof(stdin)) {
+		r = report("standard input could not be read after line %llu: %s", (unsigned long long)sending->progress.count,
+			   strerror(errno ? errno : EIO));
+	}
+	free(line);
+	return r;
+}
+
+/* Read all of standard input, but no more than one byte beyond @size_max, by which the caller sees that it is too much. */
+static int read_input(size_t size_max, char **ret_data, size_t *ret_size)
+{
+	size_t room = 0, size = 0;
+	char *data = NULL, *larger;
+	ssize_t length;
+
+	for (;;) {
+		if (size == room) {
+			room = room > size_max / 2 ? size_max + 1 : room + (room ? room : FIRST_ROOM);
+			larger = realloc(data, room);
+			if (!larger)
+				break;
+			data = larger;
+		}
+		length = read(STDIN_FILENO, data + size, room - size);
+		if (length < 0 && errno != EINTR)
+			break;
+		size += length > 0 ? (size_t)length : 0;
+		if (length == 0 || size > size_max) {
+			*ret_data = data;
+			*ret_size = size;
+			return 0;
+		}
+	}
+	free(data);
+	return -errno;
+}
+
+static int send_input(struct sending *sending)
+{
+	struct pabal_mailbox_stats stats = { .struct_size = sizeof(stats) };
+	char *data = NULL, limit[UNITS_TEXT_SIZE];
+	size_t size = 0;
+	int r;
+
+	r = pabal_mailbox_stat(sending->mailbox, &stats);
+	if (r < 0)
+		return report_call(r);
+	r = read_input(stats.memory_max, &data, &size);
+	if (r < 0)
+		return report("standard input could not be read: %s", strerror(-r));
+	if (size > stats.memory_max) {
+		r = report("standard input is more than the %s (%llu bytes) that one message in mailbox '%s' can have; "
+			   "create it with a larger --memory, or send --lines",
+			   format_size(limit, stats.memory_max), (unsigned long long)stats.memory_max, sending->arguments->name);
+	} else {
+		r = send_one(sending, data, size);
+		r = r < 0 ? report_call(r) : STATUS_DONE;
+	}
+	free(data);
+	return r;
+}
+
+static int send_text(struct sending *sending)
+{
+	int r = send_one(sending, sending->arguments->text, strlen(sending->arguments->text));
+
+	return r < 0 ? report_call(r) : STATUS_DONE;
+}
+
+int verb_send(int argc, char **argv)
+{
+	static const struct argp argp = {
+		options, parse, "NAME [TEXT]", "Send TEXT as one message; without it, all of standard input, or with --lines each of its lines.",
+		NULL,    NULL,  NULL,
+	};
+	static const struct pabal_mailbox_opts opts = { .struct_size = sizeof(opts), .flags = PABAL_SINGLE_THREAD | PABAL_RESTART };
+	struct arguments arguments = { .timeout_ns = PABAL_FOREVER, .message.struct_size = sizeof(arguments.message) };
+	struct sending sending = { .arguments = &arguments };
+	int r;
+
+	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	r = pabal_mailbox_open(arguments.name, &opts, &sending.mailbox);
+	if (r == -ENOENT)
+		return report("%s (pabal create %s)", call_detail(r), arguments.name);
+	if (r < 0)
+		return report_call(r);
+	progress_begin(&sending.progress, "sent", STDIN_FILENO);
+	r = arguments.lines ? send_lines(&sending) : arguments.text ? send_text(&sending) : send_input(&sending);
+	progress_clear();
+	pabal_mailbox_close(sending.mailbox);
+	return r;
+}
