@@ -146,7 +146,8 @@ static void track_block(struct census *census, uint32_t number)
 	uint64_t now = header_word(census, number), was = census->headers[number];
 
 	/* An extent that gets or loses its memory changes all its headers; what is worked on is held by somebody. */
-	if (now != was && (now == UINT64_MAX || pabal__header_state(now) != PABAL__FREE || (was != UINT64_MAX && pabal__header_state(was) != PABAL__FREE)))
+	if (now != was &&
+	    (now == UINT64_MAX || pabal__header_state(now) != PABAL__FREE || (was != UINT64_MAX && pabal__header_state(was) != PABAL__FREE)))
 		if (!(now == UINT64_MAX && pabal__header_state(was) == PABAL__FREE))
 			track(census, 0, number + 1);
 }

@@ -19,11 +19,11 @@ struct census {
 	uint64_t kills;
 	uint64_t cells[CENSUS_SLOTS][CENSUS_BLOCKS];
 	struct {
-		uint32_t slot;   /* index + 1; 0: none */
-		uint32_t block;  /* number + 1; 0: none */
+		uint32_t slot;  /* index + 1; 0: none */
+		uint32_t block; /* number + 1; 0: none */
 	} tracked[CENSUS_TRACKED];
 	uint32_t count;
-	bool count_cells;        /* kills count; the steps of the measuring pass do not */
+	bool count_cells;          /* kills count; the steps of the measuring pass do not */
 	uint64_t *slots, *headers; /* as they were when the operation began */
 	struct census_map *map;
 };

@@ -49,8 +49,8 @@ int main(int argc, char **argv)
 	int r;
 
 	if (parse(&plan, argc, argv) < 0) {
-		fprintf(stderr,
-			"usage: %s OPERATION [--stride N] [--distinct 1] [--size BYTES]... [--fills BITS] [--laps N] [--deep N] [--stop 1]\n", argv[0]);
+		fprintf(stderr, "usage: %s OPERATION [--stride N] [--distinct 1] [--size BYTES]... [--fills BITS] [--laps N] [--deep N] [--stop 1]\n",
+			argv[0]);
 		return 2;
 	}
 	plan_prepare_process(argv);

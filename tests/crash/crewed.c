@@ -22,13 +22,14 @@ int main(int argc, char **argv)
 	for (int i = 2; i < argc; i++) {
 		const struct crash_operation *operation = crash_operation_find(argv[i]);
 		struct crew_report report = { 0 };
-		int r = operation ? crew_run(&scene, operation, kills, 7, &report) : -1;
+		int r = operation ? crew_run(&scene, operation, kills, 29, &report) : -1;
 
 		printf("%-16s killed %" PRIu64 " (%" PRIu64 " ended before), crew sent %" PRIu64 ", received %" PRIu64 ", %" PRIu64 " again, %" PRIu64
 		       " while a victim was at it, %" PRIu64 " whole copies\n",
 		       argv[i], report.kills, report.ended, report.sent, report.received, report.redelivered, report.during, report.copies);
 		if (r) {
-			fprintf(stderr, "BROKEN %s: %s (%s with a crew)\n", scene.broken ? scene.broken : "set-up", scene.broken ? scene.detail : "", argv[i]);
+			fprintf(stderr, "BROKEN %s: %s (%s with a crew)\n", scene.broken ? scene.broken : "set-up", scene.broken ? scene.detail : "",
+				argv[i]);
 			return 1;
 		}
 	}

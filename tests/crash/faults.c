@@ -39,9 +39,16 @@ static const struct {
 
 static int run(size_t i, enum pabal__fault on, struct crash_scene *scene, unsigned long *ret_hits)
 {
-	struct plan plan = { .operation = crash_operation_find(faults[i].operation), .stride = faults[i].stride, .laps = faults[i].laps,
-			     .sizes = { faults[i].size }, .size_count = 1, .fills = faults[i].fills, .distinct = true,
-			     .stop = faults[i].stop, .activity = BURY_AND_FILL, .quiet = on != PABAL__FAULT_NONE };
+	struct plan plan = { .operation = crash_operation_find(faults[i].operation),
+			     .stride = faults[i].stride,
+			     .laps = faults[i].laps,
+			     .sizes = { faults[i].size },
+			     .size_count = 1,
+			     .fills = faults[i].fills,
+			     .distinct = true,
+			     .stop = faults[i].stop,
+			     .activity = BURY_AND_FILL,
+			     .quiet = on != PABAL__FAULT_NONE };
 	struct totals totals = { 0 };
 	int r;
 
@@ -79,8 +86,8 @@ int main(int argc, char **argv)
 		}
 		r = run(i, faults[i].fault, &scene, &hits);
 		if (r != 1 || !scene.broken || strcmp(scene.broken, faults[i].invariant) != 0 || !hits) {
-			printf("FAILED %s: %d, executed %lu times, broken: %s (%s), not %s\n", faults[i].name, r, hits, scene.broken ? scene.broken : "nothing",
-			       scene.broken ? scene.detail : "", faults[i].invariant);
+			printf("FAILED %s: %d, executed %lu times, broken: %s (%s), not %s\n", faults[i].name, r, hits,
+			       scene.broken ? scene.broken : "nothing", scene.broken ? scene.detail : "", faults[i].invariant);
 			failed = 1;
 			continue;
 		}

@@ -220,8 +220,8 @@ int plan_run(const struct plan *plan, struct crash_scene *scene, struct totals *
 
 void plan_print(const struct plan *plan, const struct totals *totals)
 {
-	printf("%-16s longest way %u instructions, %u runs, %" PRIu64 " ended early, %" PRIu64 " passed over\n", plan->operation->name, totals->longest,
-	       totals->runs, totals->ended, totals->passed_over);
+	printf("%-16s longest way %u instructions, %u runs, %" PRIu64 " ended early, %" PRIu64 " passed over\n", plan->operation->name,
+	       totals->longest, totals->runs, totals->ended, totals->passed_over);
 	for (uint32_t cell = 0; cell < CENSUS_SLOTS * CENSUS_BLOCKS; cell++)
 		if (totals->deaths[cell])
 			printf("%-16s repaired a death in %s/%s %u times\n", plan->operation->name, census_slot_names[cell / CENSUS_BLOCKS],

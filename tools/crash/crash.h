@@ -30,23 +30,23 @@ enum crash_fill { CRASH_EMPTY, CRASH_ONE, CRASH_HALF, CRASH_FULL, CRASH_WRAPPED,
 
 /* What an operation does to the messages, and so what may be found after its death. */
 enum crash_effect {
-	CRASH_SENDS = 1 << 0,     /* its message may be there, behind all others */
-	CRASH_RECEIVES = 1 << 1,  /* the first message may be gone: then its copy is whole; or it comes again */
-	CRASH_TAKES = 1 << 2,     /* the first message may come again; it may be gone once the victim has begun to release it */
-	CRASH_HOLDS = 1 << 3,     /* the first two messages were taken: they come again */
-	CRASH_CREATES = 1 << 4,   /* another mailbox may be there, whole, or not at all */
-	CRASH_DESTROYS = 1 << 5,  /* the mailbox may have ended */
-	CRASH_OPENS = 1 << 6,     /* the victim has no handle before */
-	CRASH_REPAIRS = 1 << 7,   /* it is meant for a mailbox in which somebody has died */
-	CRASH_STUCK = 1 << 8,     /* as CRASH_REPAIRS, and the queue has gone round to where the dead one was */
+	CRASH_SENDS = 1 << 0,    /* its message may be there, behind all others */
+	CRASH_RECEIVES = 1 << 1, /* the first message may be gone: then its copy is whole; or it comes again */
+	CRASH_TAKES = 1 << 2,    /* the first message may come again; it may be gone once the victim has begun to release it */
+	CRASH_HOLDS = 1 << 3,    /* the first two messages were taken: they come again */
+	CRASH_CREATES = 1 << 4,  /* another mailbox may be there, whole, or not at all */
+	CRASH_DESTROYS = 1 << 5, /* the mailbox may have ended */
+	CRASH_OPENS = 1 << 6,    /* the victim has no handle before */
+	CRASH_REPAIRS = 1 << 7,  /* it is meant for a mailbox in which somebody has died */
+	CRASH_STUCK = 1 << 8,    /* as CRASH_REPAIRS, and the queue has gone round to where the dead one was */
 };
 
 /* What the driver and the victim both see. */
 struct crash_shared {
-	int ready;            /* what the preparation returned; 1 before that */
-	int result;           /* what the operation returned; 1 before that */
-	uint32_t releasing;   /* the victim has begun to release */
-	uint64_t got_size;    /* of the message that it received */
+	int ready;          /* what the preparation returned; 1 before that */
+	int result;         /* what the operation returned; 1 before that */
+	uint32_t releasing; /* the victim has begun to release */
+	uint64_t got_size;  /* of the message that it received */
 	uint8_t buffer[CRASH_SIZE_MAX];
 };
 
@@ -54,7 +54,7 @@ struct crash_victim {
 	struct crash_shared *shared;
 	const char *name;
 	pabal_mailbox *mailbox;
-	uint32_t id;         /* of the message that it sends */
+	uint32_t id; /* of the message that it sends */
 	uint32_t size;
 	struct pabal_loan loan;
 	struct pabal_message messages[2];
@@ -81,29 +81,29 @@ struct crash_expected {
 struct crash_scene {
 	const char *name;
 	enum crash_fill fill;
-	uint32_t size;                /* of each message */
-	uint32_t laps;                /* messages that went through before */
+	uint32_t size; /* of each message */
+	uint32_t laps; /* messages that went through before */
 	const struct crash_operation *operation;
-	struct crash_shared *shared;  /* CRASH_DEATHS of them: the last victim's, then those of the dead before */
-	pabal_mailbox *mailbox;       /* the driver's own handle */
-	pabal_mailbox *sleepy;        /* a handle that has not looked since the beginning */
+	struct crash_shared *shared; /* CRASH_DEATHS of them: the last victim's, then those of the dead before */
+	pabal_mailbox *mailbox;      /* the driver's own handle */
+	pabal_mailbox *sleepy;       /* a handle that has not looked since the beginning */
 	uint32_t next_id;
-	uint32_t takers;              /* victims that took something */
+	uint32_t takers; /* victims that took something */
 	struct crash_expected expected[CRASH_EXPECTED_MAX];
 	uint32_t expected_count;
-	bool sent;                    /* the victim's message was found */
+	bool sent; /* the victim's message was found */
 	pid_t victim;
-	uint32_t activity;            /* what the others do while the victim is stopped: see crash_neighbours() */
-	const char *broken;           /* the invariant that does not hold, or NULL */
+	uint32_t activity;  /* what the others do while the victim is stopped: see crash_neighbours() */
+	const char *broken; /* the invariant that does not hold, or NULL */
 	char detail[256];
 };
 
 /* Looks from inside; any may be NULL. */
 struct crash_watch {
-	void (*begin)(void *data, struct crash_scene *scene);         /* the victim stands before its first instruction */
-	void (*at)(void *data, struct crash_scene *scene, uint32_t k);  /* it is about to be killed */
+	void (*begin)(void *data, struct crash_scene *scene);          /* the victim stands before its first instruction */
+	void (*at)(void *data, struct crash_scene *scene, uint32_t k); /* it is about to be killed */
 	void *data;
-	void (*end)(void *data, struct crash_scene *scene);           /* a stopped one that went on has come to its end */
+	void (*end)(void *data, struct crash_scene *scene); /* a stopped one that went on has come to its end */
 };
 
 /* One death: who, and before which of its instructions. */

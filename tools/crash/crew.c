@@ -106,7 +106,8 @@ static uint32_t whose_content(const uint8_t *data)
 }
 
 /* One death. true: in the middle of the operation. */
-static bool kill_one(struct crash_scene *scene, const struct crash_operation *operation, uint32_t k, struct ledger *ledger, struct crew_report *report)
+static bool kill_one(struct crash_scene *scene, const struct crash_operation *operation, uint32_t k, struct ledger *ledger,
+		     struct crew_report *report)
 {
 	static const struct crash_trace no_trace;
 	uint64_t before;
@@ -147,9 +148,11 @@ static void judge(struct crash_scene *scene, struct ledger *ledger, struct crew_
 	for (uint32_t id = 1; id <= sent; id++)
 		if (!atomic_load(&ledger->got[id]) && !ledger->copied[id])
 			crash_broken(scene, "lost", "message %u of %u, which the sender had committed", id, sent);
+	if (!report->redelivered && scene->operation->effects & (CRASH_TAKES | CRASH_HOLDS | CRASH_RECEIVES))
+		crash_broken(scene, "nothing", "no message came again after %llu kills: this run proves nothing", (unsigned long long)report->kills);
 	if (!report->kills || !report->during)
-		crash_broken(scene, "nothing", "%llu kills, %llu messages moved meanwhile: this run proves nothing", (unsigned long long)report->kills,
-			     (unsigned long long)report->during);
+		crash_broken(scene, "nothing", "%llu kills, %llu messages moved meanwhile: this run proves nothing",
+			     (unsigned long long)report->kills, (unsigned long long)report->during);
 }
 
 static void end_crew(struct crash_scene *scene, struct ledger *ledger, pid_t sender, pid_t receiver)

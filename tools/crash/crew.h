@@ -8,11 +8,11 @@
 #include "crash/crash.h"
 
 struct crew_report {
-	uint64_t kills, ended;      /* victims killed in the middle, and those whose operation ended first */
-	uint64_t sent, received;    /* by the crew */
-	uint64_t redelivered;       /* deliveries that were not the first */
-	uint64_t during;            /* messages that the crew moved while a victim was in the middle of its operation */
-	uint64_t copies;            /* messages that a victim may have kept: it had a whole copy */
+	uint64_t kills, ended;   /* victims killed in the middle, and those whose operation ended first */
+	uint64_t sent, received; /* by the crew */
+	uint64_t redelivered;    /* deliveries that were not the first */
+	uint64_t during;         /* messages that the crew moved while a victim was in the middle of its operation */
+	uint64_t copies;         /* messages that a victim may have kept: it had a whole copy */
 };
 
 /*

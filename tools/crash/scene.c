@@ -174,9 +174,8 @@ void crash_scene_expect(struct crash_scene *scene, const struct crash_operation 
 	for (uint32_t i = 0; i < 2 && i < count && (operation->effects & CRASH_HOLDS); i++)
 		scene->expected[i].deliveries_max++;
 	if (operation->effects & CRASH_SENDS)
-		scene->expected[scene->expected_count++] = (struct crash_expected){
-			.id = scene->next_id++, .deliveries_max = 1, .may_be_missing = true, .out_of_order = true
-		};
+		scene->expected[scene->expected_count++] =
+			(struct crash_expected){ .id = scene->next_id++, .deliveries_max = 1, .may_be_missing = true, .out_of_order = true };
 }
 
 void crash_scene_drop(struct crash_scene *scene)

@@ -14,8 +14,8 @@
 #include <sys/types.h>
 
 struct crash_trace {
-	uint64_t *pc;      /* where instruction k lies */
-	uint32_t *anchor;  /* the last instruction at or before k that lies where none before it did */
+	uint64_t *pc;     /* where instruction k lies */
+	uint32_t *anchor; /* the last instruction at or before k that lies where none before it did */
 	uint32_t count, room;
 };
 

@@ -133,7 +133,8 @@ void crash_account(struct crash_scene *scene)
 	memset(&check, 0, sizeof check);
 	r = pabal_check(scene->name, &check);
 	if (check.lost || check.held_by_dead || check.loaned || check.leased || check.queued || check.redeliver)
-		crash_broken(scene, "leaked", "of %llu blocks %llu lost, %llu the dead's, %llu loaned, %llu leased, %llu queued, %llu to deliver again",
+		crash_broken(scene, "leaked",
+			     "of %llu blocks %llu lost, %llu the dead's, %llu loaned, %llu leased, %llu queued, %llu to deliver again",
 			     (unsigned long long)check.blocks, (unsigned long long)check.lost, (unsigned long long)check.held_by_dead,
 			     (unsigned long long)check.loaned, (unsigned long long)check.leased, (unsigned long long)check.queued,
 			     (unsigned long long)check.redeliver);
