@@ -73,11 +73,12 @@ void pabal__mailbox_busy(void *argument)
 	struct pabal__call *call = argument;
 	pabal_mailbox *mailbox = call->mailbox;
 	struct pabal__burial burial = { 0 };
-	uint32_t taker = pabal__ring_taker(&mailbox->ring, call->busy_position);
+	uint64_t word;
+	uint32_t taker = pabal__ring_taker(&mailbox->ring, call->busy_position, &word);
 
 	if (!taker || taker > pabal__participants_high(&mailbox->segment) || pabal__participant_lives(&mailbox->segment, taker) != 0)
 		return;
-	pabal__ring_repair(&mailbox->ring, call->busy_position, taker); /* its undertaker may be slow; the slot is all we need */
+	pabal__ring_repair(&mailbox->ring, call->busy_position, word); /* its undertaker may be slow; the slot is all we need */
 	pabal__bury(&mailbox->segment, taker, &burial);
 }
 

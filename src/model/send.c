@@ -78,6 +78,8 @@ static int allocate(struct send *send, struct pabal__side *side, bool *entered)
 	if (r)
 		return r;
 	send->has_block = true;
+	if (PABAL__FAULT(COMMIT_BEFORE_FILL))
+		return 0;
 	if (send->size > FILL_LOCKED_MAX) { /* the block is ours: other threads may send meanwhile */
 		pabal__side_leave(side, *entered);
 		memcpy(send->block.data, send->data, send->size);
@@ -104,6 +106,8 @@ static inline int try_send(struct send *send)
 		write_meta(send);
 		r = from_ring(pabal__ring_send(&mailbox->ring, &send->block, (uint64_t)send->size >> 32 & 0xffff, &send->call.busy_position));
 	}
+	if (r == 0 && send->data && PABAL__FAULT(COMMIT_BEFORE_FILL))
+		memcpy(send->block.data, send->data, send->size);
 	if (r == 0) /* alone: statistics, ours to write */
 		atomic_store_explicit(&mailbox->self->sent, ++side->count, memory_order_relaxed);
 	pabal__side_leave(side, entered);

@@ -285,6 +285,7 @@ enum pabal__ring_result pabal__ring_take(struct pabal__ring *ring, struct pabal_
 			uint64_t head = seen(ring, word, position, lead) - slot_count(ring);
 
 			position = PABAL__FAULT(HEAD_JUMP) ? head + slot_count(ring) : later(position + 1, head);
+			position = adopt_hint(ring, &ring->segment->header->head_hint, position, true);
 		} else if (lead == 0 || lead == -1) {
 			ring->head.position = position;
 			return PABAL__RING_NOT_NOW;
@@ -336,13 +337,13 @@ bool pabal__ring_has_room(const struct pabal__ring *ring)
 	return true;
 }
 
-static void repair_slot(const struct pabal__ring *ring, pabal__word *slot, uint32_t dead)
+/* @word: TAKEN by one who was found dead after the slot was seen to hold it. */
+static void repair_slot(const struct pabal__ring *ring, pabal__word *slot, uint64_t word)
 {
-	uint64_t word = load(slot), header, again;
+	uint32_t dead = slot_owner(word);
+	uint64_t header, again;
 	struct pabal__block block;
 
-	if (slot_state(word) != PABAL__TAKEN || slot_owner(word) != dead)
-		return;
 	if (pabal__block_find(ring->segment, slot_block(word), &block)) {
 		header = atomic_load_explicit(&block.words[PABAL__WORD_HEADER], memory_order_acquire); /* pairs with the taker's release */
 		again = load(slot);
@@ -357,23 +358,28 @@ static void repair_slot(const struct pabal__ring *ring, pabal__word *slot, uint3
 						memory_order_relaxed);
 }
 
-void pabal__ring_repair(const struct pabal__ring *ring, uint64_t position, uint32_t dead)
+void pabal__ring_repair(const struct pabal__ring *ring, uint64_t position, uint64_t word)
 {
-	repair_slot(ring, slot_at(ring, position), dead);
+	repair_slot(ring, slot_at(ring, position), word);
 }
 
 void pabal__ring_repair_all(const struct pabal__ring *ring, uint32_t dead)
 {
 	if (PABAL__FAULT(NO_SLOT_REPAIR))
 		return;
-	for (uint64_t i = 0; i < slot_count(ring); i++)
-		repair_slot(ring, &ring->slots[i], dead);
+	for (uint64_t i = 0; i < slot_count(ring); i++) {
+		uint64_t word = load(&ring->slots[i]);
+
+		if (slot_state(word) == PABAL__TAKEN && slot_owner(word) == dead)
+			repair_slot(ring, &ring->slots[i], word);
+	}
 }
 
-uint32_t pabal__ring_taker(const struct pabal__ring *ring, uint64_t position)
+uint32_t pabal__ring_taker(const struct pabal__ring *ring, uint64_t position, uint64_t *ret_word)
 {
 	uint64_t word = load(slot_at(ring, position));
 
+	*ret_word = word;
 	return slot_state(word) == PABAL__TAKEN ? slot_owner(word) : 0;
 }
 

@@ -57,13 +57,16 @@ enum pabal__ring_result pabal__ring_take(struct pabal__ring *ring, struct pabal_
 bool pabal__ring_has_message(const struct pabal__ring *ring);
 bool pabal__ring_has_room(const struct pabal__ring *ring);
 
-/* Finish what @dead left in the slot of @position: the block becomes its lease, the slot EMPTY. The caller knows that @dead is dead. */
-void pabal__ring_repair(const struct pabal__ring *ring, uint64_t position, uint32_t dead);
-/* The same for all slots. */
+/*
+ * Finish what a dead taker left in the slot of @position: the block becomes its lease, the slot EMPTY. @word: what pabal__ring_taker() saw there *before* the taker was found
+ * dead. Numbers of participants are used again, so the number alone could by now be that of somebody who lives and is in the middle of a later take.
+ */
+void pabal__ring_repair(const struct pabal__ring *ring, uint64_t position, uint64_t word);
+/* The same for all slots of @dead, whose number cannot be used again before the caller is done. */
 void pabal__ring_repair_all(const struct pabal__ring *ring, uint32_t dead);
 
 /* Who is in the middle of a take at this position? 0: nobody any more. */
-uint32_t pabal__ring_taker(const struct pabal__ring *ring, uint64_t position);
+uint32_t pabal__ring_taker(const struct pabal__ring *ring, uint64_t position, uint64_t *ret_word);
 
 /* Set the bit of each block that a slot names in @bits (PABAL__BLOCKS bits). Returns how many slots are FULL. */
 uint32_t pabal__ring_named(const struct pabal__segment *segment, uint64_t *bits);

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * crash/step.h - run another process one instruction at a time, by ptrace.
+ *
+ * What is stepped lies between two marks in the tracee's code, crash_begin() and crash_end(). A first, whole pass records the address of each instruction (struct
+ * crash_trace); later passes use it to run at full speed to the last place that is passed for the first time before the wanted instruction, and step from there.
+ * A string instruction that the processor repeats (a copy, say) is stepped once a repetition: those in the middle are not "fresh" and not killed at.
+ */
+#ifndef PABAL_CRASH_STEP_H
+#define PABAL_CRASH_STEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct crash_trace {
+	uint64_t *pc;     /* where instruction k lies */
+	uint32_t *anchor; /* the last instruction at or before k that lies where none before it did */
+	uint32_t count, room;
+};
+
+/* The marks. The tracee calls them around its operation. */
+void crash_begin(void);
+void crash_end(void);
+
+/* In the child: be traced, and stop until the driver has attached to us. */
+void crash_trace_me(void);
+
+/* Wait for the child to stop, and run it up to crash_begin(). false: it ended instead. */
+bool crash_attach(pid_t pid);
+
+/* Step one instruction. false: the operation has ended (the tracee stands at crash_end()), or the process has. */
+bool crash_step(pid_t pid);
+
+/* Step to the end and remember the way. @each: called before each instruction; may be NULL. false: the process ended, or no memory. */
+bool crash_record(pid_t pid, struct crash_trace *trace, void (*each)(void *data, uint32_t k), void *data);
+void crash_trace_free(struct crash_trace *trace);
+
+/* Is instruction k one to kill at, or the middle of a repeated one? */
+bool crash_is_fresh(const struct crash_trace *trace, uint32_t k);
+
+/* From crash_begin() to just before instruction k. false: the operation ended before that, as with others at work it may. */
+bool crash_run_to(pid_t pid, const struct crash_trace *trace, uint32_t k);
+
+/* From wherever it is to crash_end(). false: the process ended instead. */
+bool crash_run_to_end(pid_t pid);
+
+/* SIGKILL, and wait until the process is gone. */
+void crash_kill(pid_t pid);
+
+/* Let it run on and wait for its end. Returns the wait status. */
+int crash_let_go(pid_t pid);
+
+#endif
