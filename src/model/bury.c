@@ -152,11 +152,17 @@ static void let_home_float(struct pabal__segment *segment, uint32_t number, uint
 						memory_order_relaxed);
 }
 
+/*
+ * Dead is who used the slot before and after its lock was found not to be held. One look is not enough: it may leave after that look, give the slot up, then the
+ * lock; and whoever joins under its number next would be buried alive. The generation in the word tells the two apart.
+ */
 static bool is_dead(struct pabal__segment *segment, uint32_t id)
 {
-	uint64_t word = atomic_load_explicit(&pabal__participant_at(segment, id)->word, memory_order_acquire); /* pairs with claim() */
+	pabal__word *slot = &pabal__participant_at(segment, id)->word;
+	uint64_t word = atomic_load_explicit(slot, memory_order_acquire); /* pairs with claim() */
 
-	return pabal__participant_used(word) && pabal__participant_lives(segment, id) == 0;
+	return pabal__participant_used(word) && pabal__participant_lives(segment, id) == 0 &&
+	       atomic_load_explicit(slot, memory_order_acquire) == word; /* pairs with the release of the leaver */
 }
 
 /* The grave is locked. */

@@ -18,14 +18,29 @@ struct receive {
 	uint64_t header; /* the lease, as it stands in the header of the block */
 };
 
+/* There is a message that came back: announced to all, and one of those who sleep is woken. */
+static void announce(pabal_mailbox *mailbox)
+{
+	/* seq_cst: what came back is visible before the number changes, and the number before the bell is looked at */
+	atomic_fetch_add_explicit(&mailbox->segment.header->notice, 1, memory_order_seq_cst);
+	pabal__bell_ring(&mailbox->segment.header->items_bell);
+}
+
 /* Under the receive lock: something rare has happened, or there are candidates left. */
 static enum pabal__ring_result take_redelivered(pabal_mailbox *mailbox, struct receive *receive, uint64_t notice)
 {
+	enum pabal__ring_result result;
+
 	if (notice != mailbox->seen_notice) {
 		mailbox->seen_notice = notice;
 		pabal__redeliver_refresh(&mailbox->redeliver);
 	}
-	return pabal__redeliver_take(&mailbox->redeliver, &receive->block, &receive->header);
+	result = pabal__redeliver_take(&mailbox->redeliver, &receive->block, &receive->header);
+	if (mailbox->redeliver.announce) {
+		mailbox->redeliver.announce = false;
+		announce(mailbox);
+	}
+	return result;
 }
 
 static inline enum pabal__ring_result take_one(pabal_mailbox *mailbox, struct receive *receive, bool *ret_from_ring)
@@ -109,9 +124,7 @@ static inline int lease(struct receive *receive, int64_t timeout_ns)
 static void give_back(pabal_mailbox *mailbox, const struct pabal__block *block, uint64_t header, uint32_t deliveries)
 {
 	pabal__redeliver_give(&mailbox->segment, block, header, deliveries);
-	/* Announced to all, and one of those who sleep is woken. */
-	atomic_fetch_add_explicit(&mailbox->segment.header->notice, 1, memory_order_seq_cst);
-	pabal__bell_ring(&mailbox->segment.header->items_bell);
+	announce(mailbox);
 }
 
 int pabal_mailbox_receive(pabal_mailbox *mailbox, void *data, size_t size_max, size_t *ret_size, int64_t timeout_ns)

@@ -7,6 +7,7 @@
  * The index bit of the extent is set before the header changes and once more after it; who finds an extent without any such block clears the bit, looks again, and
  * sets it if there is one now. Killed in between: a bit too many (harmless), or, for who was killed between clearing and looking, a bit too few until the
  * undertaker has looked at every block anyway and sets the bits of those that wait.
+ * Another who looked between the clearing and the setting saw no bit, and takes the number of the notice for seen; so who set the bit again announces once more.
  * After the header changes, who gave back adds 1 to the notice word. Killed before that: its undertaker adds 1 as its last act.
  */
 #include "queue/redeliver.h"
@@ -32,6 +33,7 @@ void pabal__redeliver_init(struct pabal__redeliver *redeliver, const struct paba
 	redeliver->segment = segment;
 	redeliver->me = me;
 	redeliver->next = redeliver->count = 0;
+	redeliver->announce = false;
 	redeliver->more = true; /* whoever comes new looks once */
 }
 
@@ -120,8 +122,10 @@ static uint64_t look_at_all(const struct pabal__segment *segment, struct pabal__
 			/* seq_cst: clear, then look; pairs with pabal__redeliver_give()'s change, then set */
 			atomic_fetch_and_explicit(word, ~bit, memory_order_seq_cst);
 			here = look_at_extent(segment, class, i, redeliver);
-			if (here)
+			if (here) {
 				atomic_fetch_or_explicit(word, bit, memory_order_seq_cst);
+				redeliver->announce = true;
+			}
 			found += here;
 		}
 	}

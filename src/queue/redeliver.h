@@ -17,6 +17,7 @@ struct pabal__redeliver {
 	const struct pabal__segment *segment;
 	uint32_t me;
 	uint32_t next, count; /* candidates not tried yet */
+	bool announce;        /* found behind others' backs: the caller announces it to all */
 	bool more;            /* there were more than fit */
 	struct {
 		uint64_t sequence;
