@@ -2,8 +2,8 @@
 /*
  * crash/census.h - in which states of slot and block header the victims were killed.
  *
- * It looks into the segment through a read-only mapping of its own, with the library's internal headers. What the victim works on is found by comparing: the slots and
- * headers that differ between the beginning of the operation and its end.
+ * It looks into the segment through a read-only mapping of its own, with the library's internal headers. What the victim works on is found by
+ * comparing: the slots and headers that differ between the beginning of the operation and its end.
  */
 #ifndef PABAL_TESTS_CRASH_CENSUS_H
 #define PABAL_TESTS_CRASH_CENSUS_H

@@ -2,9 +2,10 @@
 /*
  * crash/crash.h - the crash driver: what it kills, in which state of the queue, and what must hold afterwards.
  *
- * A scene is a small mailbox in a known state. A victim is a child that runs one operation on it and is killed in the middle; the dead may be several, each killed
- * while it repairs what the one before it left. What must hold afterwards is asked through the public interface alone, so this part belongs to the command as well as
- * to the tests; the tests add what can be seen from inside (tests/crash/census.c) through struct crash_watch.
+ * A scene is a small mailbox in a known state. A victim is a child that runs one operation on it and is killed in the middle; the dead may be
+ * several, each killed while it repairs what the one before it left. What must hold afterwards is asked through the public interface alone, so
+ * this part belongs to the command as well as to the tests; the tests add what can be seen from inside (tests/crash/census.c) through struct
+ * crash_watch.
  */
 #ifndef PABAL_CRASH_CRASH_H
 #define PABAL_CRASH_CRASH_H
@@ -144,12 +145,13 @@ void crash_refill(struct crash_scene *scene);
 void crash_account(struct crash_scene *scene);
 
 /*
- * Build the scene, let the earlier victims die, then the last; verify. @deaths: at least one. Returns 1 when the last victim's operation ended before its k,
- * 0 when it was killed, negative when the scene could not be built.
+ * Build the scene, let the earlier victims die, then the last; verify. @deaths: at least one. Returns 1 when the last victim's operation ended
+ * before its k, 0 when it was killed, negative when the scene could not be built.
  */
 int crash_once(struct crash_scene *scene, struct crash_death *deaths, uint32_t count, const struct crash_watch *watch);
 /*
- * The same, but the last victim is not killed: it is stopped before its instruction k while the others work, then goes on to its end, and all is verified.
+ * The same, but the last victim is not killed: it is stopped before its instruction k while the others work, then goes on to its end, and all
+ * is verified.
  */
 int crash_stop(struct crash_scene *scene, struct crash_death *deaths, uint32_t count, const struct crash_watch *watch);
 /* What the others do meanwhile, chosen by scene->activity: one message, a fill, a drain, two laps; or bury, drain and fill. */

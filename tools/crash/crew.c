@@ -12,9 +12,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { IDS = 1 << 24, VICTIM_IDS = 1 << 23, SLICE_NS = 20000000, SIZE = 64 };
+enum { IDS = 1 << 24, VICTIM_IDS = 1 << 23, SLICE_NS = 20000000, NAP_NS = 2000000, SIZE = 64 };
 
 struct ledger {
 	_Atomic uint32_t stop_sending, stop_receiving;
@@ -71,7 +72,8 @@ static void got(struct ledger *ledger, const struct pabal_message *message, uint
 	atomic_fetch_add(&ledger->received, 1);
 }
 
-static void be_receiver(struct ledger *ledger, const char *name)
+/* @nap_ns: after each message: a victim is slow when it is stepped, and would never catch up with the queue. */
+static void be_receiver(struct ledger *ledger, const char *name, long nap_ns)
 {
 	struct pabal_message message;
 	uint32_t last = 0;
@@ -83,6 +85,8 @@ static void be_receiver(struct ledger *ledger, const char *name)
 		if (r == 0) {
 			got(ledger, &message, &last);
 			r = pabal_mailbox_release(mailbox, &message);
+			if (nap_ns)
+				nanosleep(&(struct timespec){ .tv_nsec = nap_ns }, NULL);
 		} else if (r == -ETIMEDOUT && !atomic_load(&ledger->stop_receiving)) {
 			r = 0;
 		}
@@ -192,7 +196,7 @@ int crew_run(struct crash_scene *scene, const struct crash_operation *operation,
 		be_sender(ledger, scene->name);
 	receiver = fork();
 	if (receiver == 0)
-		be_receiver(ledger, scene->name);
+		be_receiver(ledger, scene->name, operation->effects & (CRASH_RECEIVES | CRASH_TAKES | CRASH_HOLDS) ? NAP_NS : 0);
 	scene->next_id = VICTIM_IDS;
 	for (uint32_t i = 0; i < kills && !atomic_load(&ledger->broken); i++)
 		k = kill_one(scene, operation, k, ledger, &report) ? k + stride : i % stride;

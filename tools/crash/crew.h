@@ -16,8 +16,8 @@ struct crew_report {
 };
 
 /*
- * Kill @kills victims in the middle of @operation, at instructions 0, @stride, 2 * @stride ... and again from the beginning when the operation ends before that.
- * 0, or 1 and scene->broken says what does not hold, or negative: it could not be set up.
+ * Kill @kills victims in the middle of @operation, at instructions 0, @stride, 2 * @stride ... and again from the beginning when the operation
+ * ends before that. 0, or 1 and scene->broken says what does not hold, or negative: it could not be set up.
  */
 int crew_run(struct crash_scene *scene, const struct crash_operation *operation, uint32_t kills, uint32_t stride, struct crew_report *ret_report);
 

@@ -2,8 +2,8 @@
 /*
  * crash/neighbours.c - what the others do while somebody is stopped in the middle of an operation, and what they may see.
  *
- * A stopped process is alive: what it holds stays with it. But nobody may see the queue full while there is room, or empty while there is a message. One exception is
- * documented: who is stopped in the middle of a take makes senders wait once the queue has gone round to its slot.
+ * A stopped process is alive: what it holds stays with it. But nobody may see the queue full while there is room, or empty while there is a
+ * message. One exception is documented: who is stopped in the middle of a take makes senders wait once the queue has gone round to its slot.
  */
 #include "crash/crash.h"
 

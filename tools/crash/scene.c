@@ -200,8 +200,8 @@ static int die_early(struct crash_scene *scene, struct crash_death *death)
 }
 
 /*
- * The mailbox, the dead, and the last victim. One that has a handle opens it before the others die: opening buries the dead, and that is what it is to do while
- * it is stepped.
+ * The mailbox, the dead, and the last victim. One that has a handle opens it before the others die: opening buries the dead, and that is what
+ * it is to do while it is stepped.
  */
 static pid_t stage(struct crash_scene *scene, struct crash_death *deaths, uint32_t count)
 {

@@ -2,9 +2,10 @@
 /*
  * crash/step.h - run another process one instruction at a time, by ptrace.
  *
- * What is stepped lies between two marks in the tracee's code, crash_begin() and crash_end(). A first, whole pass records the address of each instruction (struct
- * crash_trace); later passes use it to run at full speed to the last place that is passed for the first time before the wanted instruction, and step from there.
- * A string instruction that the processor repeats (a copy, say) is stepped once a repetition: those in the middle are not "fresh" and not killed at.
+ * What is stepped lies between two marks in the tracee's code, crash_begin() and crash_end(). A first, whole pass records the address of each
+ * instruction (struct crash_trace); later passes use it to run at full speed to the last place that is passed for the first time before the
+ * wanted instruction, and step from there. A string instruction that the processor repeats (a copy, say) is stepped once a repetition: those
+ * in the middle are not "fresh" and not killed at.
  */
 #ifndef PABAL_CRASH_STEP_H
 #define PABAL_CRASH_STEP_H

@@ -2,8 +2,9 @@
 /*
  * crash/verify.c - what must hold after a death, asked through the public interface.
  *
- * The invariants have names, which the tests of the deliberate faults ask for: lost, doubled, invented, torn, order, count, over_capacity, false_full,
- * false_empty, leaked, corrupt, refused, half_made. Nothing is timed: what a death leaves behind is repaired when pabal_gc() has returned.
+ * The invariants have names, which the tests of the deliberate faults ask for: lost, doubled, invented, torn, order, count, over_capacity,
+ * false_full, false_empty, leaked, corrupt, refused, half_made. Nothing is timed: what a death leaves behind is repaired when pabal_gc() has
+ * returned.
  */
 #include "crash/crash.h"
 
