@@ -234,7 +234,8 @@ static void scribble(const struct pabal__segment *segment, uint64_t *random)
 		if (i == WRITES / 2)
 			fill_with_false_redeliveries(segment);
 		if (!eventually_at_least(&common->calls, calls + 10))
-			fail_msg("round with a write to offset %zu: nobody returns from a call any more", (size_t)((char *)word - (char *)segment->header));
+			fail_msg("round with a write to offset %zu: nobody returns from a call any more",
+				 (size_t)((char *)word - (char *)segment->header));
 		if (atomic_load(&common->passed) > passed)
 			atomic_fetch_add(&common->between, 1);
 	}

@@ -94,12 +94,12 @@ static struct entry *note(const struct pabal_message *message, int64_t *last)
 	child_check(message_read(message->data, message->size, &from, &number));
 	child_check(from < SENDERS && number < NUMBERS);
 	entry = &ledger->entries[from][number];
-	child_check(atomic_load(&entry->intended)); /* not invented */
+	child_check(atomic_load(&entry->intended));  /* not invented */
 	child_check(!atomic_load(&entry->released)); /* not after it was done with */
 	atomic_store(&entry->seen, 1);
 	if (message->delivery_count == 1) {
 		child_equal(atomic_fetch_add(&entry->first, 1), 0); /* not doubled */
-		child_check(number > last[from]);                  /* in its sender's order */
+		child_check(number > last[from]);                   /* in its sender's order */
 		last[from] = number;
 	} else {
 		atomic_fetch_add(&ledger->again, 1);
@@ -275,8 +275,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(adaptive),        cmocka_unit_test(blocking),  cmocka_unit_test(spinning),
-		cmocka_unit_test(short_of_memory), cmocka_unit_test(one_place),
-		cmocka_unit_test(some_were_killed_while_they_held_a_message),
+		cmocka_unit_test(short_of_memory), cmocka_unit_test(one_place), cmocka_unit_test(some_were_killed_while_they_held_a_message),
 	};
 
 	if (argc > 1)

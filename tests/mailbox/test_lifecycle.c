@@ -275,16 +275,11 @@ static void a_new_one_of_the_name_is_another(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(object_outlives_its_creator),
-		cmocka_unit_test(mode_does_not_obey_the_umask),
-		cmocka_unit_test(exist_ok_opens_the_same_shape_only),
-		cmocka_unit_test(of_many_who_create_at_once_one_does),
-		cmocka_unit_test(wait_exists_waits_for_the_creator),
-		cmocka_unit_test(ephemeral_goes_with_its_last_handle),
-		cmocka_unit_test(gc_destroys_an_ephemeral_of_the_dead),
-		cmocka_unit_test(read_only_looks_and_does_not_touch),
-		cmocka_unit_test(destroy_wakes_all_who_wait),
-		cmocka_unit_test(a_new_one_of_the_name_is_another),
+		cmocka_unit_test(object_outlives_its_creator),          cmocka_unit_test(mode_does_not_obey_the_umask),
+		cmocka_unit_test(exist_ok_opens_the_same_shape_only),   cmocka_unit_test(of_many_who_create_at_once_one_does),
+		cmocka_unit_test(wait_exists_waits_for_the_creator),    cmocka_unit_test(ephemeral_goes_with_its_last_handle),
+		cmocka_unit_test(gc_destroys_an_ephemeral_of_the_dead), cmocka_unit_test(read_only_looks_and_does_not_touch),
+		cmocka_unit_test(destroy_wakes_all_who_wait),           cmocka_unit_test(a_new_one_of_the_name_is_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

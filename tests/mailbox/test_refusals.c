@@ -171,7 +171,9 @@ static void a_shape_that_makes_no_sense(void **state)
 		off_t at;
 		size_t size;
 		int which;
-	} cases[] = { { AT_CAPACITY, 4, 0 }, { AT_CAPACITY, 4, 1 }, { AT_FLAGS, 4, 2 }, { AT_MEMORY, 8, 3 }, { AT_MEMORY, 8, 4 }, { AT_MAGIC, 4, 0 } };
+	} cases[] = {
+		{ AT_CAPACITY, 4, 0 }, { AT_CAPACITY, 4, 1 }, { AT_FLAGS, 4, 2 }, { AT_MEMORY, 8, 3 }, { AT_MEMORY, 8, 4 }, { AT_MAGIC, 4, 0 }
+	};
 	const void *values[] = { &none, &much, &flag, &huge, &other };
 
 	(void)state;

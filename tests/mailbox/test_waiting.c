@@ -175,7 +175,8 @@ static void *wait_in_a_thread(void *data)
 	struct waiter *waiter = data;
 	char byte;
 
-	waiter->result = waiter->sends ? pabal_mailbox_send(waiter->mailbox, "y", 1, HANG) : pabal_mailbox_receive(waiter->mailbox, &byte, 1, NULL, HANG);
+	waiter->result =
+		waiter->sends ? pabal_mailbox_send(waiter->mailbox, "y", 1, HANG) : pabal_mailbox_receive(waiter->mailbox, &byte, 1, NULL, HANG);
 	return NULL;
 }
 

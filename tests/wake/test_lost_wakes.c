@@ -245,7 +245,10 @@ static void nothing_hangs(void **state)
 static void nobody_who_waits_for_memory_hangs(void **state)
 {
 	static const struct shape bound[] = {
-		{ 1, 1, 100, 3000, true, false }, { 4, 4, 100, 1000, true, false }, { 8, 2, 100, 500, true, false }, { 2, 8, 100, 2000, true, false },
+		{ 1, 1, 100, 3000, true, false },
+		{ 4, 4, 100, 1000, true, false },
+		{ 8, 2, 100, 500, true, false },
+		{ 2, 8, 100, 2000, true, false },
 	};
 
 	(void)state;

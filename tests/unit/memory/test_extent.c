@@ -62,7 +62,9 @@ static void what_a_death_leaves_is_finished(void **state)
 {
 	static const struct {
 		enum pabal__extent_state left, after;
-	} cases[] = { { PABAL__BACKING, PABAL__HOLE }, { PABAL__PUNCHING, PABAL__HOLE }, { PABAL__CHECKING, PABAL__FLOATING }, { PABAL__HOME, PABAL__HOME } };
+	} cases[] = {
+		{ PABAL__BACKING, PABAL__HOLE }, { PABAL__PUNCHING, PABAL__HOLE }, { PABAL__CHECKING, PABAL__FLOATING }, { PABAL__HOME, PABAL__HOME }
+	};
 	uint32_t index;
 
 	(void)state;

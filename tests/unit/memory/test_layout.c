@@ -23,7 +23,7 @@ static void check_classes(const struct pabal__layout *layout, const struct pabal
 		assert_true(class->room > (i ? class[-1].room : 0));
 		block += class->extents << class->shift;
 		extent += class->extents;
-		at = class->data + ((uint64_t)class->extents << class->shift) * class->block_size;
+		at = class->data + ((uint64_t) class->extents << class->shift) * class->block_size;
 		assert_int_equal(class->block_end, block);
 		if (i < PABAL__SMALL_CLASSES)
 			assert_int_equal(class->block_size << class->shift, PABAL__EXTENT);
@@ -47,8 +47,8 @@ static void check(const struct pabal__shape *shape)
 	assert_true(layout.index >= layout.ring + 8ull * layout.ring_slots);
 	assert_true(layout.extent_words >= layout.index + layout.extent_count / 8);
 	assert_true(layout.large_headers >= layout.extent_words + 8ull * layout.extent_count);
-	assert_true(layout.classes[0].data >= layout.large_headers + (uint64_t)PABAL__LARGE_HEADER * (layout.block_count -
-		    layout.classes[PABAL__SMALL_CLASSES].first_block));
+	assert_true(layout.classes[0].data >=
+		    layout.large_headers + (uint64_t)PABAL__LARGE_HEADER * (layout.block_count - layout.classes[PABAL__SMALL_CLASSES].first_block));
 	check_classes(&layout, shape);
 	for (uint64_t size = 0; size <= shape->memory_max; size = size * 3 / 2 + 1) {
 		uint32_t number = pabal__layout_class_for(&layout, size);
