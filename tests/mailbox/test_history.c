@@ -82,6 +82,7 @@ static int sender(void *data)
 		atomic_fetch_add(&ledger->sent, 1);
 	}
 	pabal_mailbox_close(a);
+	free(message);
 	return 0;
 }
 

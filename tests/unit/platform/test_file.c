@@ -22,7 +22,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	ready = shared_memory(sizeof *ready);
-	directory = open(getenv("PABAL_DIR"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	directory = open(path_of("."), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return pabal__file_make(directory, &file) || ftruncate(file, 1 << 20);
 }
 
