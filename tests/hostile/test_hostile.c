@@ -35,7 +35,7 @@ void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd,
 
 	if (address || fd < 0)
 		return __real_mmap(address, size, protection, flags, fd, offset);
-	room = __real_mmap(NULL, size + 2 * GUARD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	room = __real_mmap(NULL, size + 2 * (size_t)GUARD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (room == MAP_FAILED)
 		return MAP_FAILED;
 	address = __real_mmap(room + GUARD, size, protection, flags | MAP_FIXED, fd, offset);
@@ -53,7 +53,7 @@ int __wrap_munmap(void *address, size_t size)
 	for (int i = 0; i < MAPPINGS; i++) {
 		if (guarded[i] == address) {
 			guarded[i] = NULL;
-			return __real_munmap((char *)address - GUARD, size + 2 * GUARD);
+			return __real_munmap((char *)address - GUARD, size + 2 * (size_t)GUARD);
 		}
 	}
 	return __real_munmap(address, size);
@@ -189,12 +189,12 @@ static pabal__word *some_word(const struct pabal__segment *segment, uint64_t *ra
 
 	switch (next_random(random) % 8) {
 	case 0:
-		return (pabal__word *)pabal__segment_at(segment, 64 + where % 120 * 8);
+		return (pabal__word *)pabal__segment_at(segment, 64 + (uint64_t)(where % 120) * 8);
 	case 1:
 	case 2:
 		return (pabal__word *)pabal__segment_at(segment, layout->ring) + where % layout->ring_slots;
 	case 3:
-		return (pabal__word *)pabal__segment_at(segment, layout->participants + 64 * (1 + where % 6)) + where / 64 % 5;
+		return (pabal__word *)pabal__segment_at(segment, layout->participants + UINT64_C(64) * (1 + where % 6)) + where / 64 % 5;
 	case 4:
 		return (pabal__word *)pabal__segment_at(segment, layout->index) + where % (layout->extent_count / 64);
 	case 5:
@@ -234,7 +234,8 @@ static void scribble(const struct pabal__segment *segment, uint64_t *random)
 		if (i == WRITES / 2)
 			fill_with_false_redeliveries(segment);
 		if (!eventually_at_least(&common->calls, calls + 10))
-			fail_msg("round with a write to offset %zu: nobody returns from a call any more", (size_t)((char *)word - (char *)segment->header));
+			fail_msg("round with a write to offset %zu: nobody returns from a call any more",
+				 (size_t)((char *)word - (char *)segment->header));
 		if (atomic_load(&common->passed) > passed)
 			atomic_fetch_add(&common->between, 1);
 	}

@@ -25,7 +25,7 @@ static int take_some_and_hang(void *data)
 	for (int i = 0; i < TAKEN; i++)
 		child_equal(pabal_mailbox_take(a, NULL, &message, PABAL_NOWAIT), 0);
 	for (int i = 0; i < 5; i++)
-		child_equal(pabal_mailbox_loan(a, 3000u * (unsigned)i, &loan, PABAL_NOWAIT), 0);
+		child_equal(pabal_mailbox_loan(a, (size_t)3000 * (unsigned)i, &loan, PABAL_NOWAIT), 0);
 	atomic_fetch_add(ready, 1);
 	child_wait_for_death();
 }

@@ -155,6 +155,7 @@ static int wait_for_memory(void *data)
 	child_equal(pabal_mailbox_open("a", NULL, &a), 0);
 	child_equal(pabal_mailbox_send(a, message, BUDGET, HANG), 0);
 	pabal_mailbox_close(a);
+	free(message);
 	return 0;
 }
 

@@ -36,7 +36,7 @@ static pabal_mailbox *join(void)
 		child_equal(pabal__mailbox_attach_shared(shared, game.flags, &own), 0);
 	/* Who closes first would give memory back and end slots; not before all are there. */
 	atomic_fetch_add(&opened, 1);
-	child_check(eventually_at_least(&opened, 2 * THREADS));
+	child_check(eventually_at_least(&opened, UINT64_C(2) * THREADS));
 	return own;
 }
 
@@ -48,7 +48,7 @@ static void leave(pabal_mailbox *own)
 
 static void *send_some(void *data)
 {
-	uint32_t me = (uint32_t)(uintptr_t)data;
+	uint32_t me = *(uint32_t *)data;
 	uint64_t random = me + 1;
 	char *message = malloc(LARGE);
 	pabal_mailbox *own = join();
@@ -130,6 +130,7 @@ static void *look_on(void *data)
 
 static void play(struct game given)
 {
+	static uint32_t numbers[THREADS];
 	pthread_t threads[2 * THREADS], looker;
 
 	game = given;
@@ -138,9 +139,10 @@ static void play(struct game given)
 	stop = 0;
 	assert_int_equal(pabal_mailbox_create("a", OPTS(.flags = game.flags, .capacity = game.capacity, .memory_max = game.memory_max), &shared), 0);
 	pthread_create(&looker, NULL, look_on, NULL);
-	for (uintptr_t i = 0; i < THREADS; i++) {
-		pthread_create(&threads[2 * i], NULL, send_some, (void *)i);
-		pthread_create(&threads[2 * i + 1], NULL, receive_some, (void *)i);
+	for (uint32_t i = 0; i < THREADS; i++) {
+		numbers[i] = i;
+		pthread_create(&threads[2 * i], NULL, send_some, &numbers[i]);
+		pthread_create(&threads[2 * i + 1], NULL, receive_some, &numbers[i]);
 	}
 	for (int i = 0; i < 2 * THREADS; i++)
 		pthread_join(threads[i], NULL);

@@ -86,6 +86,7 @@ static int send_all(void *data)
 	}
 	pabal__fault_on = PABAL__FAULT_NONE;
 	leave(a);
+	free(large);
 	return 0;
 }
 
@@ -109,6 +110,7 @@ static int receive_all(void *data)
 	}
 	pabal__fault_on = PABAL__FAULT_NONE;
 	leave(a);
+	free(large);
 	return 0;
 }
 
@@ -245,7 +247,10 @@ static void nothing_hangs(void **state)
 static void nobody_who_waits_for_memory_hangs(void **state)
 {
 	static const struct shape bound[] = {
-		{ 1, 1, 100, 3000, true, false }, { 4, 4, 100, 1000, true, false }, { 8, 2, 100, 500, true, false }, { 2, 8, 100, 2000, true, false },
+		{ 1, 1, 100, 3000, true, false },
+		{ 4, 4, 100, 1000, true, false },
+		{ 8, 2, 100, 500, true, false },
+		{ 2, 8, 100, 2000, true, false },
 	};
 
 	(void)state;
@@ -313,11 +318,13 @@ static int closes_with_a_loan(void *data)
 
 static int waits_for_its_memory(void *data)
 {
+	char *large = calloc(1, MEMORY);
 	pabal_mailbox *a;
 
 	child_equal(pabal_mailbox_open("a", NULL, &a), 0);
-	child_equal(pabal_mailbox_send(a, calloc(1, MEMORY), MEMORY, PABAL_FOREVER), 0);
+	child_equal(pabal_mailbox_send(a, large, MEMORY, PABAL_FOREVER), 0);
 	pabal_mailbox_close(a);
+	free(large);
 	(void)data;
 	return 0;
 }
