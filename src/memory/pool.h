@@ -37,7 +37,7 @@ static inline bool pabal__pool_take_at_cursor(struct pabal__pool *pool, uint32_t
 
 	if (!home->extent)
 		return false;
-	ret_block->words = (pabal__word *)((char *)home->first.words + offset);
+	ret_block->words = home->first.words + offset / sizeof *home->first.words;
 	/* acquire: pairs with the release store of FREE; its reader is done before we write */
 	header = atomic_load_explicit(&ret_block->words[PABAL__WORD_HEADER], memory_order_acquire);
 	if (pabal__header_state(header) != PABAL__FREE)
