@@ -139,8 +139,8 @@ static void play(struct game given)
 	stop = 0;
 	assert_int_equal(pabal_mailbox_create("a", OPTS(.flags = game.flags, .capacity = game.capacity, .memory_max = game.memory_max), &shared), 0);
 	pthread_create(&looker, NULL, look_on, NULL);
-	for (uint32_t i = 0; i < THREADS; i++) {
-		numbers[i] = i;
+	for (size_t i = 0; i < THREADS; i++) {
+		numbers[i] = (uint32_t)i;
 		pthread_create(&threads[2 * i], NULL, send_some, &numbers[i]);
 		pthread_create(&threads[2 * i + 1], NULL, receive_some, &numbers[i]);
 	}

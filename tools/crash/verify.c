@@ -149,7 +149,7 @@ void crash_account(struct crash_scene *scene)
 static void wake_sleepy(struct crash_scene *scene)
 {
 	struct pabal_message_opts opts = { .struct_size = sizeof opts, .tag = scene->next_id };
-	struct pabal_message message;
+	struct pabal_message message = { 0 };
 	uint8_t content[CRASH_SIZE_MAX];
 	int r;
 
