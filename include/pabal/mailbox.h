@@ -13,6 +13,8 @@
  *    longer with much memory, seconds with a core dump. Those who wait look at least every 250 ms.
  *  - A process that is *stopped* (SIGSTOP, a debugger) is alive: a message that it was just taking stays with it, and when it was stopped
  *    in the middle of a take, senders may have to wait for it once the queue has gone round.
+ *  - A sleeping call wakes for a moment now and then to look for the dead; a signal handler that runs in just that moment does not end it with -EINTR.
+ *    pabal_mailbox_interrupt() in the handler always does, with -ECANCELED.
  *  - claimed_pid and claimed_uid are what the sender says. Content that you read in place (take) can change under you if the sender is hostile;
  *    receive copies first.
  *  - Priorities, selection by tag, other on-full policies than blocking, rendezvous, time to live, dead letters, taps and descriptors

@@ -14,7 +14,15 @@
 #include "base/error.h"
 #include "model/bury.h"
 #include "model/mailbox.h"
+#include "platform/cpu.h"
 #include "platform/file.h"
+
+#define END_BYTE (UINT64_C(1) << 42) /* of the file, far past its end: who holds it removes the name */
+
+enum {
+	END_TRIES = 1000, /* a hostile holder keeps us for a second at most */
+	END_NAP_NS = 1000000,
+};
 
 int pabal_mailbox_interrupt(pabal_mailbox *mailbox)
 {
@@ -33,13 +41,25 @@ int pabal_mailbox_interrupt(pabal_mailbox *mailbox)
 	return 0;
 }
 
-void pabal__mailbox_end(const struct pabal__directory *directory, const struct pabal__segment *segment)
+/*
+ * Remove the name, if it is still this mailbox's. Two who destroy at once could each look, and the slower one then remove the name of a new mailbox; so looking and
+ * removing is done by who holds a lock on the old one's file. If the holder dies the kernel takes the lock back.
+ */
+static void remove_name(const struct pabal__directory *directory, struct pabal__segment *segment)
 {
+	int fd = pabal__segment_fd(segment);
 	struct stat st;
 
-	atomic_store_explicit(&segment->header->shutdown, 1, memory_order_release); /* pairs with the acquire of those who look after a notice */
+	for (int i = 0; i < END_TRIES && fd >= 0 && pabal__file_lock(fd, END_BYTE) == -EAGAIN; i++)
+		pabal__cpu_nap(END_NAP_NS);
 	if (fstatat(directory->fd, segment->name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == segment->ino && st.st_dev == segment->dev)
 		unlinkat(directory->fd, segment->name, 0);
+}
+
+void pabal__mailbox_end(const struct pabal__directory *directory, struct pabal__segment *segment)
+{
+	atomic_store_explicit(&segment->header->shutdown, 1, memory_order_release); /* pairs with the acquire of those who look after a notice */
+	remove_name(directory, segment);
 	pabal__mailbox_notify(segment);
 }
 

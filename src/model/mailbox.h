@@ -119,6 +119,6 @@ static inline void pabal__mailbox_free(const pabal_mailbox *mailbox, const struc
 uint64_t pabal__mailbox_reclaim(struct pabal__segment *segment, uint32_t me);
 
 /* Give the name up and end the mailbox for all. */
-void pabal__mailbox_end(const struct pabal__directory *directory, const struct pabal__segment *segment);
+void pabal__mailbox_end(const struct pabal__directory *directory, struct pabal__segment *segment);
 
 #endif

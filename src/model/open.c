@@ -84,6 +84,12 @@ static int open_in(const struct pabal__directory *directory, const char *name, u
 
 	if (r < 0)
 		return r;
+	/* acquire: pairs with pabal__mailbox_end(). Somebody was killed while destroying it: finish that, and there is no such mailbox. */
+	if (!(flags & PABAL_READ_ONLY) && atomic_load_explicit(&segment.header->shutdown, memory_order_acquire)) {
+		pabal__mailbox_end(directory, &segment);
+		pabal__segment_close(&segment);
+		return pabal__fail(-ENOENT, "no mailbox named '%s' in %s: it was just destroyed; create it anew", name, directory->path);
+	}
 	if (!(flags & PABAL_READ_ONLY))
 		pabal__bury_dead(&segment, &burial);
 	return make_handle(&segment, directory, flags, ret_mailbox);

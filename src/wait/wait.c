@@ -5,7 +5,7 @@
  * The order is what makes it safe. A sleeper arms the bell and then attempts once more; whoever makes something happen does it and then looks at the bell. So
  * either the attempt finds it, or the bell is found armed. After any return from sleep the sleeper goes back to arming: the ring may have been for another.
  * Who ends after arming looks whether there is more, and if so rings the same bell: at most one wake-up is under way, and it is passed on like a baton.
- * Who gives up does so only after arming and attempting.
+ * Who gives up does so only after arming and attempting, but for a signal handler that ran: then the sleeper was not rung for.
  *
  * Slices exist for the death of a waker only. Within a slice nothing is polled.
  */
@@ -242,7 +242,11 @@ int pabal__wait(struct pabal__waiter *waiter, void *object, int reason, int64_t 
 		reason = spin(&wait, reason);
 	if (reason > 0)
 		reason = yield(&wait, reason);
-	while (reason > 0)
+	while (reason > 0) {
 		reason = arm_and_sleep(&wait, reason);
+		/* No last look: the kernel says -EINTR to those only whom nobody has rung for, so no ring is lost, and nothing was sent or consumed. */
+		if (reason > 0 && wait.signalled && !(waiter->flags & PABAL_RESTART))
+			return give_up(&wait);
+	}
 	return reason;
 }
