@@ -35,7 +35,7 @@ struct crew {
 	struct worker workers[2 * LEDGER_WORKERS_MAX];
 	bool is_ending;  /* the senders were told to stop: those that end are not missed */
 	bool is_closing; /* the receivers were, too: none is started any more */
-	bool is_failed; /* a worker failed: no more kills, nobody is replaced, what is there is brought to its end */
+	bool is_failed;  /* a worker failed: no more kills, nobody is replaced, what is there is brought to its end */
 };
 
 /** crew_init() - prepare; nobody is started. Return: 0 or -ENOMEM. crew_deinit() is due either way. */
