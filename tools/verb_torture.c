@@ -25,7 +25,7 @@ enum { KEY_EVERY = OPTION_KEY(200), KEY_OPERATION, KEY_STRIDE };
 
 static const struct argp_option options[] = {
 	{ NULL, 0, NULL, 0, "Instead of random kills:", 1 },
-	{ "every-instruction", KEY_EVERY, NULL, 0, "Kill a process before each instruction of a call, one after the other; about a minute", 1 },
+	{ "every-instruction", KEY_EVERY, NULL, 0, "Kill a process before each instruction of a call, one after the other; a minute or two", 1 },
 	{ "operation", KEY_OPERATION, "NAME", 0, "Of this call alone, or of \"all\" (default: send, receive and the like)", 1 },
 	{ "stride", KEY_STRIDE, "N", 0, "Only at every Nth instruction", 1 },
 	{ 0 },

@@ -27,15 +27,12 @@
 #include "verb_torture_every.h"
 
 #define SHOW_NS (INT64_C(200) * 1000000)
-#define MESSAGE_SIZE 64
-
 static const char *const usual[] = { "send", "receive", "loan-commit", "take-release", "take-requeue" };
 
-enum { ROWS_MAX = 32 };
+enum { ROWS_MAX = 32, MESSAGE_SIZE = 64 };
 
-/* One operation, in all states of the queue. */
 struct row {
-	const char *name;
+	const char *name; /* of an operation, in all states of the queue */
 	uint32_t longest; /* way, in instructions */
 	uint64_t killed;
 	bool sound;
@@ -50,6 +47,7 @@ struct hunt {
 	char finding[512];
 };
 
+static const char *left_in = "";
 static char place[160]; /* where the run is, for whoever reads that it hangs */
 
 /* What repairs is no operation here: it needs somebody who died before. */
@@ -62,7 +60,6 @@ const char *every_names(char *text, uint32_t size)
 {
 	size_t length = 0;
 
-	text[0] = '\0';
 	for (const struct crash_operation *operation = crash_operations; operation->name && length < size; operation++)
 		if (is_ours(operation))
 			length += (size_t)snprintf(text + length, size - length, "%s, ", operation->name);
@@ -91,19 +88,19 @@ static bool is_wanted(const struct every *every, const struct crash_operation *o
 /* The driver's own hang detector, set anew for each kill. Nobody can tidy up behind a call that does not return; the mailbox stays for a look. */
 static void on_hang(int number)
 {
-	const char *parts[] = { "pabal: broken: hang: the mailbox in ", getenv("PABAL_DIR"), " does not come to rest: ", place, "\n" };
+	const char *parts[] = { "pabal: broken: hang: the mailbox in ", left_in, " does not come to rest: ", place, "\n" };
 
 	(void)number;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
-		if (!parts[i] || write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0)
+		if (write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0)
 			break;
 	_exit(STATUS_FAILED);
 }
 
 static void show(struct hunt *hunt, const struct row *row, const struct crash_death *death)
 {
-	char killed[UNITS_TEXT_SIZE], line[256];
 	int64_t now_ns = clock_now();
+	char killed[UNITS_TEXT_SIZE], line[256];
 
 	snprintf(place, sizeof(place), "%s, queue %s, killed before instruction %" PRIu32 " of %" PRIu32, row->name,
 		 crash_fill_names[hunt->scene.fill], death->k, death->trace.count);
@@ -137,6 +134,7 @@ static int kill_at_each(struct hunt *hunt, struct row *row, struct crash_death *
 	bool sent = false;
 	int r = crash_measure(scene, death, 1, NULL);
 
+	death->k = death->trace.count; /* it was not killed on its way */
 	if (r < 0 || scene->broken)
 		return conclude(hunt, death, r);
 	row->longest = death->trace.count > row->longest ? death->trace.count : row->longest;
@@ -227,6 +225,7 @@ static int hunt_in_sandbox(struct hunt *hunt)
 	stop_on_signals(NULL);
 	status = sandbox_open(&sandbox, &plan);
 	if (status == STATUS_DONE) {
+		left_in = sandbox.directory;
 		for (const struct crash_operation *operation = crash_operations; operation->name; operation++)
 			if (is_wanted(hunt->every, operation) && hunt->count < ROWS_MAX && !hunt->finding[0] && stop_requests() == 0)
 				hunt_operation(hunt, operation);
