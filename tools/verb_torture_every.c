@@ -163,7 +163,6 @@ static void hunt_operation(struct hunt *hunt, const struct crash_operation *oper
 
 	*row = (struct row){ .name = operation->name };
 	hunt->scene.operation = operation;
-	hunt->scene.size = MESSAGE_SIZE;
 	for (hunt->scene.fill = CRASH_EMPTY; r == 0 && hunt->scene.fill < CRASH_LAST && stop_requests() == 0; hunt->scene.fill++) {
 		struct crash_death death = { .operation = operation };
 
@@ -243,7 +242,7 @@ int every_run(const struct every *every, int argc, char **argv)
 
 	if (stepping_begin(argc, argv) != STATUS_DONE)
 		return STATUS_FAILED;
-	hunt = (struct hunt){ .every = every, .scene = { .name = "crash" } };
+	hunt = (struct hunt){ .every = every, .scene = { .name = "crash", .size = MESSAGE_SIZE } };
 	hunt.scene.shared = mmap(NULL, CRASH_DEATHS * sizeof(*hunt.scene.shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (hunt.scene.shared == MAP_FAILED)
 		return report("no memory to share with the victims: %m");
