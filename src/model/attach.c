@@ -17,7 +17,7 @@ static void move_view(pabal_mailbox *mailbox, struct pabal__header *base)
 
 	mailbox->segment.header = base;
 	mailbox->self = pabal__participant_at(&mailbox->segment, mailbox->id);
-	mailbox->ring.slots = (pabal__word *)(new + ((char *)mailbox->ring.slots - old));
+	mailbox->ring.slots = (pabal__word *)(void *)(new + ((char *)mailbox->ring.slots - old));
 	for (int i = 0; i < 2; i++) {
 		struct pabal__waiter *waiter = i ? &mailbox->sending.waiter : &mailbox->receiving.waiter;
 
