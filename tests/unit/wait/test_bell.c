@@ -85,12 +85,9 @@ static void a_ring_wakes_one_in_another_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_unarmed_bell_is_left_alone),
-		cmocka_unit_test(a_ring_clears_an_armed_bell_once),
-		cmocka_unit_test(who_was_beaten_to_it_does_not_ring),
-		cmocka_unit_test(the_sequence_wraps),
-		cmocka_unit_test(a_ring_out_changes_the_word),
-		cmocka_unit_test(a_ring_wakes_one_in_another_process),
+		cmocka_unit_test(an_unarmed_bell_is_left_alone),      cmocka_unit_test(a_ring_clears_an_armed_bell_once),
+		cmocka_unit_test(who_was_beaten_to_it_does_not_ring), cmocka_unit_test(the_sequence_wraps),
+		cmocka_unit_test(a_ring_out_changes_the_word),        cmocka_unit_test(a_ring_wakes_one_in_another_process),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
