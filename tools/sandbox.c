@@ -27,7 +27,8 @@ static int choose_directory(struct sandbox *sandbox, const struct plan *plan)
 	if (!directory && plan->name)
 		return STATUS_DONE;
 	if (!directory) {
-		strcpy(sandbox->directory, "/dev/shm/pabal-try.XXXXXX");
+		/* The number says whose it is: a directory without its process was left behind by a kill. */
+		snprintf(sandbox->directory, sizeof(sandbox->directory), "/dev/shm/pabal-try.%d.XXXXXX", (int)getpid());
 		directory = mkdtemp(sandbox->directory);
 		if (!directory) {
 			sandbox->directory[0] = '\0';

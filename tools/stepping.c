@@ -42,13 +42,16 @@ static int start_again(int argc, char **argv)
 	char **again = calloc((size_t)argc + 2, sizeof(*again));
 	char command[] = "pabal", verb[] = "torture";
 
-	if (!again || setenv("LD_BIND_NOW", "1", 1) < 0)
+	if (!again || setenv("LD_BIND_NOW", "1", 1) < 0) {
+		free(again);
 		return report("out of memory");
+	}
 	again[0] = command;
 	again[1] = verb;
 	for (int i = 1; i < argc; i++)
 		again[i + 1] = argv[i];
 	execv("/proc/self/exe", again);
+	free(again); /* free() leaves errno alone since glibc 2.33 */
 	return report("the command could not be started again: %m; is /proc mounted?");
 }
 
