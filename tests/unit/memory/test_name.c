@@ -50,9 +50,13 @@ static int open_with(const char *path, struct pabal__directory *ret_directory)
 static void a_directory_is_on_tmpfs(void **state)
 {
 	struct pabal__directory directory = { .fd = -1 };
-	char *own = strdup(getenv("PABAL_DIR")), file[4200], missing[4200];
+	const char *given = getenv("PABAL_DIR");
+	char own[4096], file[4200], missing[4200];
+	FILE *made;
 
 	(void)state;
+	assert_non_null(given);
+	snprintf(own, sizeof own, "%s", given ? given : "");
 	assert_int_equal(open_with(own, &directory), 0);
 	assert_false(directory.private_to_us); /* file modes alone decide in an explicit one */
 	pabal__directory_close(&directory);
@@ -61,12 +65,14 @@ static void a_directory_is_on_tmpfs(void **state)
 	snprintf(missing, sizeof missing, "%s/missing", own);
 	assert_int_equal(open_with(missing, &directory), -ENOENT); /* only the default one is made */
 	snprintf(file, sizeof file, "%s/.file", own);
-	fclose(fopen(file, "w"));
+	made = fopen(file, "w");
+	assert_non_null(made);
+	if (made)
+		fclose(made);
 	assert_int_equal(open_with(file, &directory), -EINVAL);
 	assert_int_equal(unlink(file), 0);
 	assert_int_equal(directory.fd, -1); /* untouched by failures */
 	assert_int_equal(setenv("PABAL_DIR", own, 1), 0);
-	free(own);
 }
 
 int main(void)
