@@ -58,6 +58,13 @@ enum pabal_flags {
 	PABAL_EPHEMERAL = 1u << 7,     /**< create: destroy the object with its last handle */
 };
 
+/** What a descriptor for poll(2), or a wait on many objects, is about. */
+enum pabal_event {
+	PABAL_READABLE = 1u << 0, /**< something to receive, take or get; the end of a link too */
+	PABAL_WRITABLE = 1u << 1, /**< room */
+	PABAL_HANGUP = 1u << 2,   /**< the peer is gone, or the object was destroyed */
+};
+
 /** What an object is. */
 enum pabal_kind {
 	PABAL_KIND_REGION = 1,

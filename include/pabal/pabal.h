@@ -9,5 +9,6 @@
 
 #include <pabal/base.h>
 #include <pabal/mailbox.h>
+#include <pabal/process.h>
 
 #endif
