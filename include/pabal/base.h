@@ -156,6 +156,49 @@ struct pabal_participant_info {
  */
 PABAL_EXPORT int pabal_participants(const char *name, int (*each)(const struct pabal_participant_info *info, void *data), void *data);
 
+/** What somebody waits for. */
+enum pabal_wait_what {
+	PABAL_WAITS_MESSAGE = 1, /**< a message, or an item of a buffer */
+	PABAL_WAITS_ROOM = 2,    /**< room, or memory, to send or put */
+	PABAL_WAITS_PEER = 3,    /**< a process of that name to appear, or to answer */
+	PABAL_WAITS_REPLY = 4,   /**< the reply to a call */
+	PABAL_WAITS_LOCK = 5,    /**< a lock of a region */
+	PABAL_WAITS_EVENT = 6,   /**< an event of a region */
+};
+
+/** One wait of one living process, as the waiting process tells it. */
+struct pabal_wait_info {
+	char name[PABAL_NAME_SIZE]; /**< the object; on a link, the waiting process itself */
+	char peer[PABAL_NAME_SIZE]; /**< on a link: the other side; "": any that sends or links */
+	uint32_t kind;              /**< enum pabal_kind, of @name */
+	uint32_t what;              /**< enum pabal_wait_what */
+	uint32_t index;             /**< which lock or event of a region */
+	pid_t claimed_pid;          /**< who waits, as it said itself, in its own pid namespace */
+	uid_t claimed_uid;
+	pid_t waker_pid; /**< the one process that can end the wait: the peer, or who holds the lock; 0: any that has @name open, or nobody known */
+	int64_t deadline_ns; /**< when the wait ends by itself, by CLOCK_MONOTONIC; INT64_MAX: never */
+	uint64_t reserved[6];
+};
+
+#if defined(__cplusplus)
+static_assert(sizeof(struct pabal_wait_info) == 336, "result structs have a fixed size");
+#else
+_Static_assert(sizeof(struct pabal_wait_info) == 336, "result structs have a fixed size");
+#endif
+
+/**
+ * pabal_waits() - call a function for each wait that is going on in any object of the directory.
+ * @each: as in pabal_list().
+ *
+ * A wait is told from when its call is about to sleep, not while it still spins (unless it only spins), until it returns. What is not pabal's is not told: a
+ * process may have other threads, and sleep in poll(2) or anywhere else.
+ *
+ * Return: how many were told, or what @each returned.
+ * Threads: any. Blocks: never. Ownership: nothing passes. If the peer dies: the dead wait for nothing.
+ * Errors: as pabal_list(). Objects that cannot be read are passed over.
+ */
+PABAL_EXPORT int pabal_waits(int (*each)(const struct pabal_wait_info *info, void *data), void *data);
+
 /** What pabal_gc() did. */
 struct pabal_gc_result {
 	uint64_t objects;     /**< looked at */

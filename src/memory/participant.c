@@ -54,6 +54,8 @@ static bool claim(struct pabal__participant *participant)
 	atomic_store_explicit(&participant->sent, 0, memory_order_relaxed);
 	atomic_store_explicit(&participant->received, 0, memory_order_relaxed);
 	atomic_store_explicit(&participant->late_wakes, 0, memory_order_relaxed);
+	atomic_store_explicit(&participant->waits_message, 0, memory_order_relaxed);
+	atomic_store_explicit(&participant->waits_room, 0, memory_order_relaxed);
 	/* acq_rel: pairs with the leaver's release; what we do as @id comes after it */
 	return atomic_compare_exchange_strong_explicit(&participant->word, &word, word | 1, memory_order_acq_rel, memory_order_relaxed);
 }

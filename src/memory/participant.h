@@ -19,7 +19,9 @@ struct pabal__participant {
 	pabal__word identity;       /* pid:32 | uid:32, a claim; written before the word says used */
 	pabal__word sent, received; /* written by the participant alone */
 	pabal__word late_wakes;
-	pabal__word reserved[3];
+	/* Written by the participant alone, 0 while it does not wait: when its wait for a message, or for room, ends by itself (INT64_MAX: never). For pabal_waits(). */
+	pabal__word waits_message, waits_room;
+	pabal__word reserved[1];
 };
 
 _Static_assert(sizeof(struct pabal__participant) == 64, "64 bytes a participant are in the layout");

@@ -2,6 +2,8 @@
 /*
  * model/list.c - all objects of the directory: listing them, and keeping house.
  */
+#include "model/list.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +18,6 @@
 #include "model/mailbox.h"
 #include "platform/fork.h"
 
-typedef int each_name(const struct pabal__directory *directory, const char *name, void *data);
-
 static int is_name(const struct dirent *entry)
 {
 	return entry->d_name[0] != '.' && strlen(entry->d_name) < PABAL_NAME_SIZE && (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN);
@@ -28,8 +28,7 @@ static int by_byte(const struct dirent **a, const struct dirent **b)
 	return strcmp((*a)->d_name, (*b)->d_name); /* not by locale: the order is the same for everybody */
 }
 
-/* Call @each for each name, in order. A missing directory is an empty one. */
-static int walk(each_name *each, void *data)
+int pabal__list_walk(pabal__each_name *each, void *data)
 {
 	struct pabal__directory directory;
 	struct dirent **entries;
@@ -118,7 +117,7 @@ int pabal_list(const struct pabal_list_opts *given, int (*each)(const struct pab
 	if (!each)
 		return pabal__fail_with(-EINVAL, "each is NULL: it is called for each object");
 	listing.kinds = opts.kinds ? opts.kinds : ~0u;
-	r = walk(list_one, &listing);
+	r = pabal__list_walk(list_one, &listing);
 	return r ? r : listing.count;
 }
 
@@ -157,7 +156,7 @@ int pabal_gc(struct pabal_gc_result *ret_result)
 
 	if (pabal__fork_init() < 0)
 		return pabal__fail_with(-ENOMEM, "no memory to prepare this process for pabal");
-	r = walk(gc_one, &result);
+	r = pabal__list_walk(gc_one, &result);
 	if (r == 0 && ret_result)
 		*ret_result = result;
 	return r;

@@ -29,6 +29,7 @@ static void init_side(pabal_mailbox *mailbox, struct pabal__side *side, const st
 	side->waiter.bell = bell;
 	side->waiter.memory_bell = &header->memory_bell;
 	side->waiter.late_wakes = &mailbox->self->late_wakes;
+	side->waiter.waiting = side == &mailbox->sending ? &mailbox->self->waits_room : &mailbox->self->waits_message;
 	side->waiter.interrupts = &mailbox->interrupts;
 	side->waiter.acknowledged = &mailbox->acknowledged;
 	side->waiter.flags = mailbox->flags;

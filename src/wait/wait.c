@@ -230,23 +230,36 @@ static int arm_and_sleep(struct wait *wait, int reason)
 	return now;
 }
 
+/* Look, or sleep, until an attempt returns what is final. */
+static int wait_for(struct wait *wait, int reason)
+{
+	struct pabal__waiter *waiter = wait->waiter;
+
+	if (waiter->flags & PABAL_WAIT_SPIN)
+		return spin_only(wait);
+	while (reason > 0) {
+		reason = arm_and_sleep(wait, reason);
+		/* No last look: the kernel says -EINTR to those only whom nobody has rung for, so no ring is lost, and nothing was sent or consumed. */
+		if (reason > 0 && wait->signalled && !(waiter->flags & PABAL_RESTART))
+			return give_up(wait);
+	}
+	return reason;
+}
+
 int pabal__wait(struct pabal__waiter *waiter, void *object, int reason, int64_t timeout_ns)
 {
 	struct wait wait = { .waiter = waiter, .object = object, .deadline = pabal__clock_deadline(timeout_ns), .slice = SLICE_MIN };
 
 	wait.acknowledged =
 		atomic_load_explicit(waiter->acknowledged, memory_order_relaxed); /* alone: an interrupt since the last one counts for us */
-	if (waiter->flags & PABAL_WAIT_SPIN)
-		return spin_only(&wait);
-	if (!(waiter->flags & PABAL_WAIT_BLOCK))
+	if (!(waiter->flags & (PABAL_WAIT_SPIN | PABAL_WAIT_BLOCK)))
 		reason = spin(&wait, reason);
-	if (reason > 0)
+	if (reason > 0 && !(waiter->flags & PABAL_WAIT_SPIN))
 		reason = yield(&wait, reason);
-	while (reason > 0) {
-		reason = arm_and_sleep(&wait, reason);
-		/* No last look: the kernel says -EINTR to those only whom nobody has rung for, so no ring is lost, and nothing was sent or consumed. */
-		if (reason > 0 && wait.signalled && !(waiter->flags & PABAL_RESTART))
-			return give_up(&wait);
-	}
+	if (reason <= 0)
+		return reason;
+	atomic_store_explicit(waiter->waiting, (uint64_t)wait.deadline, memory_order_relaxed); /* alone: for those who look on */
+	reason = wait_for(&wait, reason);
+	atomic_store_explicit(waiter->waiting, 0, memory_order_relaxed); /* the same */
 	return reason;
 }

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * model/waits.c - who waits for what, in all objects of the directory.
+ *
+ * A handle that is about to sleep says so in its own participant slot (wait/wait.c), so looking costs the waiting ones nothing. Only what the living say is told:
+ * whoever died in a wait waits no more. It is a snapshot of each slot, not of all of them at one moment; pabal_waits() is to be asked twice by those to whom that matters.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "memory/participant.h"
+#include "model/list.h"
+
+struct waits {
+	int (*each)(const struct pabal_wait_info *info, void *data);
+	void *data;
+	int count;
+};
+
+static uint64_t look(pabal__word *word)
+{
+	return atomic_load_explicit(word, memory_order_relaxed); /* alone: a look */
+}
+
+static int tell(struct waits *waits, struct pabal_wait_info *info, uint32_t what, uint64_t deadline)
+{
+	if (deadline == 0)
+		return 0;
+	info->what = what;
+	info->deadline_ns = deadline > INT64_MAX ? INT64_MAX : (int64_t)deadline;
+	waits->count++;
+	return waits->each(info, waits->data);
+}
+
+static int tell_participant(struct waits *waits, struct pabal__segment *segment, uint32_t id)
+{
+	struct pabal__participant *participant = pabal__participant_at(segment, id);
+	uint64_t message = look(&participant->waits_message), room = look(&participant->waits_room), identity;
+	struct pabal_wait_info info = { .kind = PABAL_KIND_MAILBOX };
+	int r;
+
+	if (!(message || room) || !pabal__participant_used(look(&participant->word)) || pabal__participant_lives(segment, id) == 0)
+		return 0;
+	identity = look(&participant->identity);
+	memcpy(info.name, segment->name, sizeof info.name);
+	info.claimed_pid = (pid_t)(identity >> 32);
+	info.claimed_uid = (uid_t)identity;
+	r = tell(waits, &info, PABAL_WAITS_MESSAGE, message);
+	return r ? r : tell(waits, &info, PABAL_WAITS_ROOM, room);
+}
+
+static int tell_one(const struct pabal__directory *directory, const char *name, void *data)
+{
+	struct pabal__segment segment;
+	uint32_t high;
+	int r = 0;
+
+	if (pabal__segment_open(directory, name, PABAL_KIND_MAILBOX, true, &segment) < 0)
+		return 0;
+	high = pabal__participants_high(&segment);
+	for (uint32_t id = 1; id <= high && r == 0; id++)
+		r = tell_participant(data, &segment, id);
+	pabal__segment_close(&segment);
+	return r;
+}
+
+int pabal_waits(int (*each)(const struct pabal_wait_info *info, void *data), void *data)
+{
+	struct waits waits = { .each = each, .data = data };
+	int r;
+
+	if (!each)
+		return pabal__fail_with(-EINVAL, "each is NULL: it is called for each wait");
+	r = pabal__list_walk(tell_one, &waits);
+	return r ? r : waits.count;
+}
