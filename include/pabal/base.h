@@ -175,9 +175,10 @@ struct pabal_wait_info {
 	uint32_t index;             /**< which lock or event of a region */
 	pid_t claimed_pid;          /**< who waits, as it said itself, in its own pid namespace */
 	uid_t claimed_uid;
-	pid_t waker_pid; /**< the one process that can end the wait: the peer, or who holds the lock; 0: any that has @name open, or nobody known */
-	int64_t deadline_ns; /**< when the wait ends by itself, by CLOCK_MONOTONIC; INT64_MAX: never */
-	uint64_t reserved[6];
+	pid_t waker_pid;  /**< the one process that can end the wait: the peer, or who holds the lock; 0: any that has @name open, or nobody known */
+	int64_t since_ns; /**< when it began, by CLOCK_MONOTONIC, within a millisecond; the same whenever the same wait is told */
+	int64_t deadline_ns; /**< when it ends by itself, within a millisecond; INT64_MAX: never */
+	uint64_t reserved[5];
 };
 
 #if defined(__cplusplus)
@@ -191,7 +192,8 @@ _Static_assert(sizeof(struct pabal_wait_info) == 336, "result structs have a fix
  * @each: as in pabal_list().
  *
  * A wait is told from when its call is about to sleep, not while it still spins (unless it only spins), until it returns. What is not pabal's is not told: a
- * process may have other threads, and sleep in poll(2) or anywhere else.
+ * process may have other threads, and sleep in poll(2) or anywhere else. Each wait is told as of the moment when it was looked at: two waits that are told in two listings, with the
+ * same since_ns, went on at the same time.
  *
  * Return: how many were told, or what @each returned.
  * Threads: any. Blocks: never. Ownership: nothing passes. If the peer dies: the dead wait for nothing.

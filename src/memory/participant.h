@@ -19,7 +19,7 @@ struct pabal__participant {
 	pabal__word identity;       /* pid:32 | uid:32, a claim; written before the word says used */
 	pabal__word sent, received; /* written by the participant alone */
 	pabal__word late_wakes;
-	/* Written by the participant alone, 0 while it does not wait: when its wait for a message, or for room, ends by itself (INT64_MAX: never). For pabal_waits(). */
+	/* Written by the participant alone, read by pabal_waits(): its wait for a message, and for room (wait/waiting.h); 0 while it does not wait. */
 	pabal__word waits_message, waits_room;
 	pabal__word reserved[1];
 };

@@ -3,7 +3,8 @@
  * model/waits.c - who waits for what, in all objects of the directory.
  *
  * A handle that is about to sleep says so in its own participant slot (wait/wait.c), so looking costs the waiting ones nothing. Only what the living say is told:
- * whoever died in a wait waits no more. It is a snapshot of each slot, not of all of them at one moment; pabal_waits() is to be asked twice by those to whom that matters.
+ * whoever died in a wait waits no more. Each slot is looked at in its own moment; who wants to know what was so at one and the same
+ * moment asks twice, and keeps the waits that are in both answers.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include "base/error.h"
 #include "memory/participant.h"
 #include "model/list.h"
+#include "platform/clock.h"
+#include "wait/waiting.h"
 
 struct waits {
 	int (*each)(const struct pabal_wait_info *info, void *data);
@@ -23,12 +26,12 @@ static uint64_t look(pabal__word *word)
 	return atomic_load_explicit(word, memory_order_relaxed); /* alone: a look */
 }
 
-static int tell(struct waits *waits, struct pabal_wait_info *info, uint32_t what, uint64_t deadline)
+static int tell(struct waits *waits, struct pabal_wait_info *info, uint32_t what, uint64_t word)
 {
-	if (deadline == 0)
+	if (word == 0)
 		return 0;
 	info->what = what;
-	info->deadline_ns = deadline > INT64_MAX ? INT64_MAX : (int64_t)deadline;
+	pabal__waiting_read(word, pabal__clock_now(), &info->since_ns, &info->deadline_ns);
 	waits->count++;
 	return waits->each(info, waits->data);
 }

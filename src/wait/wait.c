@@ -19,6 +19,7 @@
 #include "platform/cpu.h"
 #include "platform/futex.h"
 #include "platform/membarrier.h"
+#include "wait/waiting.h"
 
 #ifdef PABAL_TEST_NO_SLICES
 #define SLICE_MIN INT64_MAX
@@ -258,7 +259,8 @@ int pabal__wait(struct pabal__waiter *waiter, void *object, int reason, int64_t 
 		reason = yield(&wait, reason);
 	if (reason <= 0)
 		return reason;
-	atomic_store_explicit(waiter->waiting, (uint64_t)wait.deadline, memory_order_relaxed); /* alone: for those who look on */
+	atomic_store_explicit(waiter->waiting, pabal__waiting_pack(pabal__clock_now(), wait.deadline),
+			      memory_order_relaxed); /* alone: for lookers-on */
 	reason = wait_for(&wait, reason);
 	atomic_store_explicit(waiter->waiting, 0, memory_order_relaxed); /* the same */
 	return reason;

@@ -29,7 +29,7 @@ struct pabal__waiter {
 	const struct pabal__wait_calls *calls;
 	pabal__bell *bell, *memory_bell;
 	_Atomic uint64_t *late_wakes;   /* in shared memory, ours alone to write */
-	_Atomic uint64_t *waiting;      /* the same: 0, or while a call waits, its deadline (INT64_MAX: none); for those who look on */
+	_Atomic uint64_t *waiting;      /* the same: 0, or a wait (wait/waiting.h) */
 	_Atomic uint32_t *interrupts;   /* how many there were; private to the process */
 	_Atomic uint32_t *acknowledged; /* how many of them have ended a wait */
 	uint32_t flags;                 /* PABAL_WAIT_SPIN, PABAL_WAIT_BLOCK, PABAL_RESTART */

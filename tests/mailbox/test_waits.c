@@ -10,6 +10,8 @@
 
 #include "support/support.h"
 
+#define MILLISECOND INT64_C(1000000)
+
 struct waits {
 	struct pabal_wait_info infos[8];
 	uint32_t count;
@@ -126,7 +128,9 @@ static void a_sender_waits_for_room_until_a_moment(void **state)
 	assert_int_equal(pabal_mailbox_send(a, "x", 1, PABAL_NOWAIT), 0);
 	pid = child_start(wait_in_a, &plan);
 	deadline = wait_seen(pid, PABAL_WAITS_ROOM).infos[0].deadline_ns;
-	assert_true(deadline >= begin + plan.timeout_ns && deadline <= now() + plan.timeout_ns);
+	assert_in_range(deadline, begin + plan.timeout_ns - MILLISECOND, now() + plan.timeout_ns + MILLISECOND);
+	assert_int_equal(wait_seen(pid, PABAL_WAITS_ROOM).infos[0].since_ns, wait_seen(pid, PABAL_WAITS_ROOM).infos[0].since_ns);
+	assert_in_range(wait_seen(pid, PABAL_WAITS_ROOM).infos[0].since_ns, begin - MILLISECOND, now());
 	assert_int_equal(pabal_mailbox_receive(a, &byte, 1, NULL, PABAL_NOWAIT), 0);
 	assert_int_equal(child_end(pid), 0);
 	assert_true(nobody_waits(NULL));
