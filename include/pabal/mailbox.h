@@ -97,7 +97,7 @@ PABAL_EXPORT int pabal_mailbox_create(const char *name, const struct pabal_mailb
  * Return: 0.
  * Threads: any. Blocks: with PABAL_WAIT_EXISTS up to wait_ns; else never. Ownership: the caller closes the handle.
  * If the peer dies: the dead that it finds are buried first, unless it opens read-only.
- * Errors: -ENOENT, -EINVAL (also: it is no mailbox), -E2BIG, -ENOTSUP, -ENAMETOOLONG, -EUSERS (1023 handles are open), -EPROTO (another version made it), -EBADMSG (it
+ * Errors: -ENOENT, -EAGAIN (a process that was stopped in the middle of destroying it), -EINVAL (also: it is no mailbox), -E2BIG, -ENOTSUP, -ENAMETOOLONG, -EUSERS (1023 handles are open), -EPROTO (another version made it), -EBADMSG (it
  * is no pabal object, or damaged), -EACCES, -EPERM, -ENOSPC, -ENOMEM, -EMFILE, -ETIMEDOUT, -EINTR.
  */
 PABAL_EXPORT int pabal_mailbox_open(const char *name, const struct pabal_mailbox_opts *opts, pabal_mailbox **ret_mailbox);
@@ -225,8 +225,10 @@ PABAL_EXPORT pabal_mailbox *pabal_mailbox_close(pabal_mailbox *mailbox);
  *
  * Senders get -ESHUTDOWN; receivers get what is left, then -ESHUTDOWN. The memory goes with the last handle.
  *
- * Return: 0. Threads: any. Blocks: never. If the peer dies: nothing.
- * Errors: -ENOENT, -EINVAL (it is no mailbox), -ENAMETOOLONG, -EACCES, -EPERM, -EBADMSG (a file that is no pabal object is left alone), -EPROTO.
+ * It does so or changes nothing: who may not remove the name from the directory gets the error, and the mailbox lives.
+ *
+ * Return: 0. Threads: any. Blocks: while another process is destroying it, for a second at most. If the peer dies: nothing.
+ * Errors: -ENOENT, -EAGAIN (that second was over), -EINVAL (it is no mailbox), -ENAMETOOLONG, -EACCES, -EPERM, -EBADMSG (a file that is no pabal object is left alone), -EPROTO.
  */
 PABAL_EXPORT int pabal_mailbox_destroy(const char *name);
 

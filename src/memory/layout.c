@@ -102,11 +102,9 @@ static void number_blocks(struct pabal__layout *layout)
 
 static void place(struct pabal__layout *layout)
 {
-	uint64_t at = PABAL__PAGE;
+	uint64_t at = PABAL__PARTICIPANTS_END;
 	uint32_t large = layout->block_count - layout->classes[PABAL__SMALL_CLASSES].first_block;
 
-	layout->participants = at;
-	at = page_up(at + UINT64_C(64) * (PABAL__PARTICIPANTS + 1));
 	layout->ring = at;
 	at = page_up(at + (uint64_t)layout->ring_slots * 8);
 	layout->index = at;

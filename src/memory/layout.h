@@ -16,9 +16,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "memory/shape.h"
+
 enum {
-	PABAL__PAGE = 4096,            /* ABI: the smallest page of every supported machine; fallocate and punch count in it */
-	PABAL__PARTICIPANTS = 1023,    /* ABI: 10 bits in a slot, 0 is nobody */
 	PABAL__BLOCKS = 1 << 20,       /* ABI: 20 bits in a slot */
 	PABAL__CAPACITY_MAX = 1 << 19, /* half of the block numbers, so that all that is queued may be leased as well */
 	PABAL__RING_MIN = 1024,        /* slots; so a turn of 32 bits lasts 2^42 messages */
@@ -31,12 +31,6 @@ enum {
 };
 
 #define PABAL__MEMORY_MAX (UINT64_C(1) << 40)
-
-struct pabal__shape {
-	uint32_t flags; /* those that change the object: DROP_ON_DEATH, TIMESTAMPS, EPHEMERAL */
-	uint32_t capacity;
-	uint64_t memory_max;
-};
 
 struct pabal__class {
 	uint64_t block_size;
@@ -56,7 +50,7 @@ struct pabal__layout {
 	uint32_t ring_slots, ring_shift;
 	uint32_t capacity;
 	uint64_t memory_max; /* in whole pages */
-	uint64_t participants, ring, index, extent_words, large_headers;
+	uint64_t ring, index, extent_words, large_headers;
 	uint64_t size; /* of the file */
 };
 

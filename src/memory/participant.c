@@ -34,7 +34,7 @@ static int raise_high(struct pabal__segment *segment, uint32_t id)
 
 	if (id <= high)
 		return 0;
-	r = pabal__segment_back(segment, segment->layout.participants + (uint64_t)id / PER_PAGE * PABAL__PAGE, PABAL__PAGE);
+	r = pabal__segment_back(segment, PABAL__PARTICIPANTS_AT + (uint64_t)id / PER_PAGE * PABAL__PAGE, PABAL__PAGE);
 	if (r < 0)
 		return r;
 	while (high < id) /* release: pairs with the acquire in pabal__participants_high() */

@@ -24,11 +24,11 @@ struct pabal__participant {
 	pabal__word reserved[1];
 };
 
-_Static_assert(sizeof(struct pabal__participant) == 64, "64 bytes a participant are in the layout");
+_Static_assert(sizeof(struct pabal__participant) == PABAL__PARTICIPANT, "its size is in the layout");
 
 static inline struct pabal__participant *pabal__participant_at(const struct pabal__segment *segment, uint32_t id)
 {
-	return (struct pabal__participant *)pabal__segment_at(segment, segment->layout.participants) + id;
+	return (struct pabal__participant *)pabal__segment_at(segment, PABAL__PARTICIPANTS_AT) + id;
 }
 
 /* Slots 1 .. this may be in use. */

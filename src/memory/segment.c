@@ -15,12 +15,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include <pabal/mailbox.h>
-
 #include "base/error.h"
 #include "platform/file.h"
-
-enum { SHAPE_FLAGS = PABAL_MAILBOX_DROP_ON_DEATH | PABAL_TIMESTAMPS | PABAL_EPHEMERAL };
 
 static int fail_full(const struct pabal__segment *segment, uint64_t size)
 {
@@ -34,11 +30,11 @@ static int fail_full(const struct pabal__segment *segment, uint64_t size)
 static int map_segment(struct pabal__segment *segment)
 {
 	int protection = segment->read_only ? PROT_READ : PROT_READ | PROT_WRITE;
-	void *base = mmap(NULL, segment->layout.size, protection, MAP_SHARED | MAP_NORESERVE, segment->fd, 0);
+	void *base = mmap(NULL, segment->size, protection, MAP_SHARED | MAP_NORESERVE, segment->fd, 0);
 
 	if (base == MAP_FAILED)
 		return pabal__fail(errno == EACCES ? -EACCES : -ENOMEM, "cannot map %llu bytes of address space for '%s': %s",
-				   (unsigned long long)segment->layout.size, segment->name, strerror(errno));
+				   (unsigned long long)segment->size, segment->name, strerror(errno));
 	segment->header = base;
 	return 0;
 }
@@ -54,19 +50,18 @@ static int identify(struct pabal__segment *segment, struct stat *ret_st)
 	return 0;
 }
 
-/* Memory for what an empty mailbox uses: header, first participants, ring. */
+/* Memory for what an empty object uses: header, first participants, and what its kind says. */
 static int fill_new(struct pabal__segment *segment, uint32_t mode)
 {
-	struct pabal__layout *layout = &segment->layout;
 	struct stat st;
 	int r;
 
-	if (ftruncate(segment->fd, (off_t)layout->size))
-		return pabal__fail(pabal__errno(), "cannot make '%s' %llu bytes large: %s", segment->name, (unsigned long long)layout->size,
+	if (ftruncate(segment->fd, (off_t)segment->size))
+		return pabal__fail(pabal__errno(), "cannot make '%s' %llu bytes large: %s", segment->name, (unsigned long long)segment->size,
 				   strerror(errno));
-	r = pabal__segment_back(segment, 0, layout->participants + PABAL__PAGE);
+	r = pabal__segment_back(segment, 0, PABAL__PARTICIPANTS_AT + PABAL__PAGE);
 	if (r == 0)
-		r = pabal__segment_back(segment, layout->ring, (uint64_t)layout->ring_slots * 8);
+		r = segment->kind->back(segment);
 	if (r < 0)
 		return r;
 	if (fchmod(segment->fd, mode)) /* O_TMPFILE obeys the umask; the mode that was asked for does not */
@@ -75,14 +70,14 @@ static int fill_new(struct pabal__segment *segment, uint32_t mode)
 	return r < 0 ? r : map_segment(segment);
 }
 
-int pabal__segment_make(const struct pabal__directory *directory, const char *name, const struct pabal__shape *shape, uint32_t mode,
-			struct pabal__segment *ret_segment)
+int pabal__segment_make(const struct pabal__directory *directory, const char *name, const struct pabal__segment_kind *kind,
+			const struct pabal__shape *shape, uint32_t mode, struct pabal__segment *ret_segment)
 {
-	struct pabal__segment segment = { .fd = -1, .shape = *shape };
+	struct pabal__segment segment = { .fd = -1, .kind = kind, .shape = *shape };
 	int r;
 
 	strncpy(segment.name, name, sizeof segment.name - 1);
-	pabal__layout_compute(shape, &segment.layout);
+	kind->lay_out(&segment);
 	r = pabal__file_make(directory->fd, &segment.fd);
 	if (r < 0)
 		return pabal__fail(r == -ENFILE ? -EMFILE : r, "cannot make '%s' in %s: %s", name, directory->path, strerror(-r));
@@ -93,10 +88,8 @@ int pabal__segment_make(const struct pabal__directory *directory, const char *na
 	}
 	segment.header->magic = PABAL__MAGIC;
 	segment.header->version = PABAL__LAYOUT_VERSION;
-	segment.header->kind = PABAL_KIND_MAILBOX;
-	segment.header->flags = shape->flags;
-	segment.header->capacity = shape->capacity;
-	segment.header->memory_max = shape->memory_max;
+	segment.header->kind = kind->number;
+	segment.header->shape = *shape;
 	*ret_segment = segment;
 	return 0;
 }
@@ -108,7 +101,13 @@ static const char *kind_word(uint32_t kind)
 	return words[kind < sizeof words / sizeof *words ? kind : 0];
 }
 
-static int open_file(const struct pabal__directory *directory, struct pabal__segment *segment, uint32_t kind)
+/* What was looked for, for people. */
+static const char *wanted_word(const struct pabal__segment_kind *const *kinds)
+{
+	return kinds[1] ? "object" : kinds[0]->word;
+}
+
+static int open_file(const struct pabal__directory *directory, struct pabal__segment *segment, const struct pabal__segment_kind *const *kinds)
 {
 	int flags = (segment->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 
@@ -117,7 +116,7 @@ static int open_file(const struct pabal__directory *directory, struct pabal__seg
 		return 0;
 	switch (errno) {
 	case ENOENT:
-		return pabal__fail(-ENOENT, "no %s named '%s' in %s: create it first, or check PABAL_DIR", kind_word(kind), segment->name,
+		return pabal__fail(-ENOENT, "no %s named '%s' in %s: create it first, or check PABAL_DIR", wanted_word(kinds), segment->name,
 				   directory->path);
 	case EACCES:
 		return pabal__fail(-EACCES, "no permission to open '%s' in %s: ask its owner to create it with a wider mode", segment->name,
@@ -151,13 +150,38 @@ static int check_file(const struct pabal__directory *directory, struct pabal__se
 	return 0;
 }
 
-/* The header's first line as it was at one moment, read without touching the mapping: a file that is cut short meanwhile cannot hurt. */
-static int read_shape(const struct pabal__directory *directory, struct pabal__segment *segment, uint32_t kind, uint64_t size)
+static int choose_kind(struct pabal__segment *segment, uint32_t number, const struct pabal__segment_kind *const *kinds)
 {
-	struct pabal__header header;
-	ssize_t got = pread(segment->fd, &header, offsetof(struct pabal__header, reserved), 0);
+	for (int i = 0; kinds[i]; i++)
+		if (kinds[i]->number == number)
+			segment->kind = kinds[i];
+	if (segment->kind)
+		return 0;
+	return pabal__fail(-EINVAL, "'%s' is a %s, not a %s: use the calls of its kind, or another name", segment->name, kind_word(number),
+			   wanted_word(kinds));
+}
 
-	if (got != (ssize_t)offsetof(struct pabal__header, reserved) || header.magic != PABAL__MAGIC)
+/* Does every bit of the shape mean something to us? */
+static bool shape_is_sound(const struct pabal__segment *segment)
+{
+	const struct pabal__shape *shape = &segment->shape;
+
+	for (uint32_t i = 0; i < sizeof shape->reserved / sizeof *shape->reserved; i++)
+		if (shape->reserved[i])
+			return false;
+	return !(shape->flags & ~segment->kind->shape_flags) && segment->kind->shape_fits(shape);
+}
+
+/* The header's first lines as they were at one moment, read without touching the mapping: a file that is cut short meanwhile cannot hurt. */
+static int read_shape(const struct pabal__directory *directory, struct pabal__segment *segment, const struct pabal__segment_kind *const *kinds,
+		      uint64_t size)
+{
+	enum { FIRST_LINES = offsetof(struct pabal__header, shape) + sizeof(struct pabal__shape) };
+	struct pabal__header header;
+	ssize_t got = pread(segment->fd, &header, FIRST_LINES, 0);
+	int r;
+
+	if (got != FIRST_LINES || header.magic != PABAL__MAGIC)
 		return pabal__fail(-EBADMSG, "'%s' in %s is not a pabal object: another program made it, or it was cut short", segment->name,
 				   directory->path);
 	if (header.version != PABAL__LAYOUT_VERSION)
@@ -165,34 +189,32 @@ static int read_shape(const struct pabal__directory *directory, struct pabal__se
 			-EPROTO,
 			"'%s' was made by a version of pabal with layout %u; this one reads layout %u: destroy and create it again, or upgrade",
 			segment->name, header.version, PABAL__LAYOUT_VERSION);
-	if (header.kind != kind)
-		return pabal__fail(-EINVAL, "'%s' is a %s, not a %s: use the calls of its kind, or another name", segment->name,
-				   kind_word(header.kind), kind_word(kind));
-	if (header.capacity < 1 || header.capacity > PABAL__CAPACITY_MAX || header.memory_max < 1 || header.memory_max > PABAL__MEMORY_MAX ||
-	    (header.flags & ~(uint32_t)SHAPE_FLAGS))
+	r = choose_kind(segment, header.kind, kinds);
+	if (r < 0)
+		return r;
+	segment->shape = header.shape;
+	if (!shape_is_sound(segment))
 		return pabal__fail(-EBADMSG, "the header of '%s' makes no sense: destroy and create it again", segment->name);
-	segment->shape.flags = header.flags;
-	segment->shape.capacity = header.capacity;
-	segment->shape.memory_max = header.memory_max;
-	pabal__layout_compute(&segment->shape, &segment->layout);
-	if (size != segment->layout.size)
+	segment->kind->lay_out(segment);
+	if (size != segment->size)
 		return pabal__fail(-EBADMSG, "'%s' has %llu bytes where its header says %llu: it was cut short; destroy and create it again",
-				   segment->name, (unsigned long long)size, (unsigned long long)segment->layout.size);
+				   segment->name, (unsigned long long)size, (unsigned long long)segment->size);
 	return 0;
 }
 
-int pabal__segment_open(const struct pabal__directory *directory, const char *name, uint32_t kind, bool read_only, struct pabal__segment *ret_segment)
+int pabal__segment_open(const struct pabal__directory *directory, const char *name, const struct pabal__segment_kind *const *kinds, bool read_only,
+			struct pabal__segment *ret_segment)
 {
 	struct pabal__segment segment = { .fd = -1, .read_only = read_only };
 	uint64_t size = 0;
 	int r;
 
 	strncpy(segment.name, name, sizeof segment.name - 1);
-	r = open_file(directory, &segment, kind);
+	r = open_file(directory, &segment, kinds);
 	if (r == 0)
 		r = check_file(directory, &segment, &size);
 	if (r == 0)
-		r = read_shape(directory, &segment, kind, size);
+		r = read_shape(directory, &segment, kinds, size);
 	if (r == 0)
 		r = map_segment(&segment);
 	if (r < 0) {
@@ -246,7 +268,7 @@ int pabal__segment_back(struct pabal__segment *segment, uint64_t offset, uint64_
 void pabal__segment_close(struct pabal__segment *segment)
 {
 	if (segment->header)
-		munmap(segment->header, segment->layout.size);
+		munmap(segment->header, segment->size);
 	if (segment->fd >= 0 && (!segment->ino || fd_is_ours(segment)))
 		close(segment->fd);
 	segment->header = NULL;

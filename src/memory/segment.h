@@ -2,8 +2,8 @@
 /*
  * memory/segment.h - the shared memory of one object: its header page, and our private view of it.
  *
- * Everything in struct pabal__header may be changed at any moment by whoever may write the file. Its first line is read once, at attach, and checked;
- * after that only the private copy (struct pabal__layout) is believed. The other lines are words to be loaded once, checked and used.
+ * Everything in struct pabal__header may be changed at any moment by whoever may write the file. Its first two lines are read once, at attach, and checked;
+ * after that only the private copies (shape, layout) are believed. The other lines are words to be loaded once, checked and used.
  */
 #ifndef PABAL_SRC_MEMORY_SEGMENT_H
 #define PABAL_SRC_MEMORY_SEGMENT_H
@@ -20,7 +20,7 @@
 
 #define PABAL__MAGIC UINT64_C(0x31306c6162617000) /* "\0pabal01" read as a little-endian word */
 
-enum { PABAL__LAYOUT_VERSION = 1 };
+enum { PABAL__LAYOUT_VERSION = 2 };
 
 typedef _Atomic uint64_t pabal__word;
 typedef _Atomic uint32_t pabal__bell_word;
@@ -29,13 +29,11 @@ struct pabal__header {
 	/* Written by the creator before anybody else can see the file. */
 	uint64_t magic;
 	uint32_t version, kind;
-	uint32_t flags, capacity;
-	uint64_t memory_max;
-	uint64_t reserved[4];
+	struct pabal__shape shape;
 
 	/* Rare events: whoever makes one adds 1, everybody compares with the last number seen. One line that is almost always only read. */
 	_Alignas(64) pabal__word notice;
-	pabal__word shutdown; /* destroy: 1 */
+	pabal__word state; /* enum pabal__state: model/object_end.c alone changes it */
 
 	_Alignas(64) pabal__word tail_hint;        /* senders, now and then; receivers and newcomers read */
 	_Alignas(64) pabal__word head_hint;        /* receivers, now and then; senders and newcomers read */
@@ -51,10 +49,30 @@ struct pabal__header {
 
 _Static_assert(sizeof(struct pabal__header) <= PABAL__PAGE, "the header is one page");
 
+/* Does the object live? model/object_end.c says what the states mean. */
+enum pabal__state { PABAL__ALIVE = 0, PABAL__ENDING = 1, PABAL__ENDED = 2 };
+
+struct pabal__segment;
+
+/* What this layer must know of a kind of object. */
+struct pabal__segment_kind {
+	uint32_t number;         /* enum pabal_kind */
+	const char *word;        /* for people: "mailbox" */
+	const char *memory_word; /* what its users call shape.memory_max */
+	uint32_t shape_flags;
+	bool (*shape_fits)(const struct pabal__shape *shape); /* may this have been made by us? */
+	void (*lay_out)(struct pabal__segment *segment);      /* from segment->shape: its layout, and segment->size */
+	int (*back)(struct pabal__segment *segment);          /* a new one: memory for what it needs beyond header and participants */
+};
+
 struct pabal__segment {
 	struct pabal__header *header; /* the mapping, from its first byte */
-	struct pabal__layout layout;
+	const struct pabal__segment_kind *kind;
 	struct pabal__shape shape;
+	uint64_t size;                       /* of file and mapping */
+	union {                              /* by kind */
+		struct pabal__layout layout; /* mailbox */
+	};
 	int fd;
 	dev_t dev;
 	ino_t ino;
@@ -64,12 +82,12 @@ struct pabal__segment {
 	char name[PABAL_NAME_SIZE];
 };
 
-/* A new segment of this shape, which has no name yet; only what an empty mailbox needs has memory behind it. */
-int pabal__segment_make(const struct pabal__directory *directory, const char *name, const struct pabal__shape *shape, uint32_t mode,
-			struct pabal__segment *ret_segment);
+/* A new segment of this kind and shape, which has no name yet; only what an empty object needs has memory behind it. */
+int pabal__segment_make(const struct pabal__directory *directory, const char *name, const struct pabal__segment_kind *kind,
+			const struct pabal__shape *shape, uint32_t mode, struct pabal__segment *ret_segment);
 
-/* Open the file of that name and look at everything before believing any of it. @what: the word for the kind in messages. */
-int pabal__segment_open(const struct pabal__directory *directory, const char *name, uint32_t kind, bool read_only,
+/* Open the file of that name and look at everything before believing any of it. @kinds: those that will do, then NULL. */
+int pabal__segment_open(const struct pabal__directory *directory, const char *name, const struct pabal__segment_kind *const *kinds, bool read_only,
 			struct pabal__segment *ret_segment);
 
 void pabal__segment_close(struct pabal__segment *segment);

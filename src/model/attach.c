@@ -36,7 +36,7 @@ int pabal__mailbox_attach_shared(pabal_mailbox *first, uint32_t flags, pabal_mai
 
 	if (r < 0)
 		return r;
-	munmap(mailbox->segment.header, mailbox->segment.layout.size);
+	munmap(mailbox->segment.header, mailbox->segment.size);
 	move_view(mailbox, first->segment.header);
 	*ret_mailbox = mailbox;
 	return 0;
@@ -45,8 +45,7 @@ int pabal__mailbox_attach_shared(pabal_mailbox *first, uint32_t flags, pabal_mai
 void pabal__mailbox_detach_shared(pabal_mailbox *mailbox)
 {
 	/* Close unmaps what it has: give it a mapping of its own for that. */
-	void *own =
-		mmap(NULL, mailbox->segment.layout.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, pabal__segment_fd(&mailbox->segment), 0);
+	void *own = mmap(NULL, mailbox->segment.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, pabal__segment_fd(&mailbox->segment), 0);
 
 	if (own != MAP_FAILED) {
 		move_view(mailbox, own);

@@ -20,10 +20,4 @@ void pabal__bury_dead(struct pabal__segment *segment, struct pabal__burial *buri
 /* Bury @id if it is dead. */
 void pabal__bury(struct pabal__segment *segment, uint32_t id, struct pabal__burial *burial);
 
-/*
- * Give back all leases and loans of @id, whose process is dead or asks for it. @dead: a mailbox that drops on death drops its leases.
- * -ENOMEM: nothing was done.
- */
-int pabal__bury_blocks(struct pabal__segment *segment, uint32_t id, bool dead, struct pabal__burial *burial);
-
 #endif

@@ -14,8 +14,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
-#include "model/bury.h"
-#include "model/mailbox.h"
+#include "model/object.h"
 #include "platform/fork.h"
 
 static int is_name(const struct dirent *entry)
@@ -63,24 +62,11 @@ struct listing {
 
 static void describe(struct pabal__segment *segment, struct pabal_object_info *info)
 {
-	uint32_t high = pabal__participants_high(segment);
-	uint64_t sent, taken, charged;
-
-	info->kind = PABAL_KIND_MAILBOX;
-	pabal__ring_count(segment, &sent, &taken);
-	info->depth = sent - taken + pabal__redeliver_count(segment);
-	info->capacity = segment->layout.capacity;
-	info->memory_max = segment->shape.memory_max;
-	pabal__extents_sum(segment, &charged, &info->memory);
+	info->kind = segment->kind->number;
 	info->uid = segment->uid;
 	info->mode = segment->mode;
-	for (uint32_t id = 1; id <= high; id++) {
-		/* acquire: pairs with claim() */
-		if (!pabal__participant_used(atomic_load_explicit(&pabal__participant_at(segment, id)->word, memory_order_acquire)))
-			continue;
-		info->participants++;
-		info->alive += pabal__participant_lives(segment, id) != 0;
-	}
+	info->alive = pabal__object_living(segment, &info->participants);
+	pabal__object_kind(segment)->describe(segment, info);
 }
 
 static int list_one(const struct pabal__directory *directory, const char *name, void *data)
@@ -91,7 +77,7 @@ static int list_one(const struct pabal__directory *directory, const char *name, 
 	int r;
 
 	strncpy(info.name, name, sizeof info.name - 1);
-	r = pabal__segment_open(directory, name, PABAL_KIND_MAILBOX, true, &segment);
+	r = pabal__segment_open(directory, name, pabal__object_kinds, true, &segment);
 	if (r == -ENOENT)
 		return 0;
 	if (r < 0) {
@@ -126,24 +112,20 @@ static int gc_one(const struct pabal__directory *directory, const char *name, vo
 	struct pabal_gc_result *result = data;
 	struct pabal__burial burial = { 0 };
 	struct pabal__segment segment;
-	uint32_t living = 0, high, id;
+	uint32_t id;
 	void *hold;
 
-	if (pabal__segment_open(directory, name, PABAL_KIND_MAILBOX, false, &segment) < 0)
+	if (pabal__segment_open(directory, name, pabal__object_kinds, false, &segment) < 0)
 		return 0;
 	result->objects++;
 	pabal__bury_dead(&segment, &burial);
 	result->buried += burial.buried;
 	result->redelivered += burial.redelivered;
-	high = pabal__participants_high(&segment);
-	for (uint32_t i = 1; i <= high; i++) /* acquire: pairs with claim() */
-		living += pabal__participant_used(atomic_load_explicit(&pabal__participant_at(&segment, i)->word, memory_order_acquire));
-	if (living == 0 && (segment.shape.flags & PABAL_EPHEMERAL)) {
-		pabal__mailbox_end(directory, &segment);
+	if ((segment.shape.flags & PABAL_EPHEMERAL) && pabal__object_end_unused(&segment)) {
 		result->destroyed++;
-	} else if (pabal__participant_join(&segment, directory, &id, &hold) == 0) { /* giving memory back takes a participant */
-		result->bytes += pabal__mailbox_reclaim(&segment, id);
-		pabal__participant_leave(&segment, id, hold);
+	} else if (pabal__object_kind(&segment)->reclaim && pabal__participant_join(&segment, directory, &id, &hold) == 0) {
+		result->bytes += pabal__object_kind(&segment)->reclaim(&segment, id); /* giving memory back takes a participant */
+		pabal__object_leave(&segment, id, hold);
 	}
 	pabal__segment_close(&segment);
 	return 0;

@@ -21,6 +21,7 @@
 
 #include "memory/participant.h"
 #include "memory/pool.h"
+#include "model/object.h"
 #include "platform/fork.h"
 #include "queue/redeliver.h"
 #include "queue/ring.h"
@@ -118,7 +119,13 @@ static inline void pabal__mailbox_free(const pabal_mailbox *mailbox, const struc
  */
 uint64_t pabal__mailbox_reclaim(struct pabal__segment *segment, uint32_t me);
 
-/* Give the name up and end the mailbox for all. */
-void pabal__mailbox_end(const struct pabal__directory *directory, struct pabal__segment *segment);
+/*
+ * Give back all leases and loans of @id, whose process is dead or asks for it. @dead: a mailbox that drops on death drops its leases.
+ * -ENOMEM: nothing was done.
+ */
+int pabal__bury_blocks(struct pabal__segment *segment, uint32_t id, bool dead, struct pabal__burial *burial);
+
+/* All that the dead @id left: for struct pabal__object_kind. */
+int pabal__bury_mailbox(struct pabal__segment *segment, uint32_t id, struct pabal__burial *burial);
 
 #endif

@@ -75,8 +75,7 @@ static inline int try_receive(struct receive *receive)
 	case PABAL__RING_DONE:
 		return 0;
 	case PABAL__RING_NOT_NOW:
-		/* acquire: pairs with pabal__mailbox_end() */
-		return atomic_load_explicit(&mailbox->segment.header->shutdown, memory_order_acquire) ? -ESHUTDOWN : PABAL__WAIT_BELL;
+		return pabal__object_ended(&mailbox->segment) ? -ESHUTDOWN : PABAL__WAIT_BELL;
 	case PABAL__RING_BUSY:
 		return PABAL__WAIT_BUSY;
 	default:

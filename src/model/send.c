@@ -40,7 +40,7 @@ static inline void write_meta(const struct send *send)
 /* The mailbox was destroyed? One load of a line that hardly ever changes, unless something rare has happened. */
 static inline bool is_shut(const pabal_mailbox *mailbox)
 {
-	return atomic_load_explicit(&mailbox->segment.header->shutdown, memory_order_acquire); /* pairs with pabal__mailbox_end() */
+	return pabal__object_ended(&mailbox->segment);
 }
 
 static int from_ring(enum pabal__ring_result result)

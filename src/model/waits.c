@@ -10,8 +10,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "memory/participant.h"
 #include "model/list.h"
+#include "model/object.h"
 #include "platform/clock.h"
 #include "wait/waiting.h"
 
@@ -40,7 +40,7 @@ static int tell_participant(struct waits *waits, struct pabal__segment *segment,
 {
 	struct pabal__participant *participant = pabal__participant_at(segment, id);
 	uint64_t message = look(&participant->waits_message), room = look(&participant->waits_room), identity;
-	struct pabal_wait_info info = { .kind = PABAL_KIND_MAILBOX };
+	struct pabal_wait_info info = { .kind = segment->kind->number };
 	int r;
 
 	if (!(message || room) || !pabal__participant_used(look(&participant->word)) || pabal__participant_lives(segment, id) == 0)
@@ -59,7 +59,7 @@ static int tell_one(const struct pabal__directory *directory, const char *name, 
 	uint32_t high;
 	int r = 0;
 
-	if (pabal__segment_open(directory, name, PABAL_KIND_MAILBOX, true, &segment) < 0)
+	if (pabal__segment_open(directory, name, pabal__object_kinds, true, &segment) < 0)
 		return 0;
 	high = pabal__participants_high(&segment);
 	for (uint32_t id = 1; id <= high && r == 0; id++)

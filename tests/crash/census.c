@@ -35,7 +35,6 @@ static bool map(struct census *census, const char *name)
 {
 	char path[512];
 	struct pabal__header header;
-	struct pabal__shape shape;
 	void *base = MAP_FAILED;
 	int fd;
 
@@ -45,9 +44,8 @@ static bool map(struct census *census, const char *name)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (!census->map || fd < 0)
 		return false;
-	if (pread(fd, &header, 64, 0) == 64) {
-		shape = (struct pabal__shape){ .flags = header.flags, .capacity = header.capacity, .memory_max = header.memory_max };
-		pabal__layout_compute(&shape, &census->map->segment.layout);
+	if (pread(fd, &header, sizeof header, 0) == sizeof header) {
+		pabal__layout_compute(&header.shape, &census->map->segment.layout);
 		base = mmap(NULL, census->map->segment.layout.size, PROT_READ, MAP_SHARED, fd, 0);
 	}
 	close(fd);

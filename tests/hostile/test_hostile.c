@@ -60,7 +60,7 @@ int __wrap_munmap(void *address, size_t size)
 }
 
 struct common {
-	_Atomic uint64_t calls, passed, corrupt, between, stop;
+	_Atomic uint64_t ready, calls, passed, corrupt, between, stop;
 	_Atomic uint64_t results[256];
 };
 
@@ -138,6 +138,7 @@ static int work(void *data)
 	pabal_mailbox *a;
 
 	child_equal(pabal_mailbox_open("a", NULL, &a), 0);
+	atomic_fetch_add(&common->ready, 1);
 	while (!atomic_load(&common->stop)) {
 		int64_t timeout = next_random(&random) % 4 ? PABAL_NOWAIT : 100000;
 		uint32_t what = next_random(&random) % 16;
@@ -189,12 +190,12 @@ static pabal__word *some_word(const struct pabal__segment *segment, uint64_t *ra
 
 	switch (next_random(random) % 8) {
 	case 0:
-		return (pabal__word *)pabal__segment_at(segment, 64 + (uint64_t)(where % 120) * 8);
+		return (pabal__word *)pabal__segment_at(segment, sizeof(struct pabal__shape) + 16 + (uint64_t)(where % 120) * 8);
 	case 1:
 	case 2:
 		return (pabal__word *)pabal__segment_at(segment, layout->ring) + where % layout->ring_slots;
 	case 3:
-		return (pabal__word *)pabal__segment_at(segment, layout->participants + UINT64_C(64) * (1 + where % 6)) + where / 64 % 5;
+		return (pabal__word *)pabal__segment_at(segment, PABAL__PARTICIPANTS_AT + UINT64_C(64) * (1 + where % 6)) + where / 64 % 5;
 	case 4:
 		return (pabal__word *)pabal__segment_at(segment, layout->index) + where % (layout->extent_count / 64);
 	case 5:
@@ -257,6 +258,7 @@ static void garbage_does_not_spread(void **state)
 			seeds[i] = round * WORKERS + i;
 			pids[i] = child_start(work, &seeds[i]);
 		}
+		assert_true(eventually_at_least(&common->ready, (round + 1) * WORKERS)); /* a soiled one may refuse to be opened */
 		assert_true(eventually_at_least(&common->passed, atomic_load(&common->passed) + 100));
 		scribble(pabal__mailbox_segment(a), &random);
 		atomic_store(&common->stop, 1);

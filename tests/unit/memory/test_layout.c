@@ -42,8 +42,7 @@ static void check(const struct pabal__shape *shape)
 
 	pabal__layout_compute(shape, &layout);
 	assert_true(layout.ring_slots >= shape->capacity && 1u << layout.ring_shift == layout.ring_slots);
-	assert_true(layout.participants >= PABAL__PAGE);
-	assert_true(layout.ring >= layout.participants + UINT64_C(64) * (PABAL__PARTICIPANTS + 1));
+	assert_true(layout.ring >= PABAL__PARTICIPANTS_END);
 	assert_true(layout.index >= layout.ring + 8ull * layout.ring_slots);
 	assert_true(layout.extent_words >= layout.index + layout.extent_count / 8);
 	assert_true(layout.large_headers >= layout.extent_words + 8ull * layout.extent_count);
