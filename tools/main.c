@@ -25,6 +25,7 @@ static const struct verb verbs[] = {
 	{ "rm", "remove objects", verb_rm },
 	{ "gc", "bury the dead and give unused memory back", verb_gc },
 	{ "fsck", "account for every block of an object", verb_fsck },
+	{ "why", "tell what a process waits for, and through whom", verb_why },
 	{ "demo", "watch processes exchange messages while some of them are killed", verb_demo },
 	{ "torture", "try to break it: many processes, random kills, an honest count", verb_torture },
 };

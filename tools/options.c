@@ -71,3 +71,34 @@ void option_name(const struct argp_state *state, const char **name, const char *
 		argp_error(state, "one name is enough: what is '%s'?", text);
 	*name = text;
 }
+
+enum { KEY_JSON = OPTION_KEY(0x100) };
+
+const struct argp_option look_options[] = {
+	{ "json", KEY_JSON, NULL, 0, "As JSON", 0 },
+	{ 0 },
+};
+
+error_t option_look(int key, bool *json)
+{
+	if (key != KEY_JSON)
+		return ARGP_ERR_UNKNOWN;
+	*json = true;
+	return 0;
+}
+
+error_t parse_look(int key, char *text, struct argp_state *state)
+{
+	struct look *look = state->input;
+
+	switch (key) {
+	case ARGP_KEY_ARG:
+		option_name(state, &look->name, text);
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_usage(state);
+		return 0;
+	default:
+		return option_look(key, &look->json);
+	}
+}

@@ -6,6 +6,7 @@
 #define PABAL_TOOLS_OPTIONS_H
 
 #include <argp.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /** Keys of options that have no letter: beyond any character, as argp wants them. */
@@ -22,6 +23,19 @@ int64_t option_duration(const struct argp_state *state, const char *option, cons
 
 /** option_mode() - permission bits in octal, not 0. */
 uint32_t option_mode(const struct argp_state *state, const char *option, const char *text);
+
+/** The options of all verbs that look at something: --json. */
+extern const struct argp_option look_options[];
+
+/** option_look() - --json into @json. Return: 0, or ARGP_ERR_UNKNOWN: it is something else. */
+error_t option_look(int key, bool *json);
+
+/** What a verb is told that looks at one object, and how it is parsed: NAME and look_options. The input of the parser is a struct look. */
+struct look {
+	const char *name;
+	bool json;
+};
+error_t parse_look(int key, char *text, struct argp_state *state);
 
 /** option_name() - the argument NAME, of which there is one: the first into @name, a second is a usage error. */
 void option_name(const struct argp_state *state, const char **name, const char *text);

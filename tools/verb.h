@@ -25,6 +25,7 @@ int verb_show(int argc, char **argv);
 int verb_rm(int argc, char **argv);
 int verb_gc(int argc, char **argv);
 int verb_fsck(int argc, char **argv);
+int verb_why(int argc, char **argv);
 int verb_demo(int argc, char **argv);
 int verb_torture(int argc, char **argv);
 

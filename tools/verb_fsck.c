@@ -14,38 +14,7 @@
 #include "report.h"
 #include "verb.h"
 
-enum { KEY_JSON = OPTION_KEY(0) };
-
-static const struct argp_option options[] = {
-	{ "json", KEY_JSON, NULL, 0, "As a JSON object", 0 },
-	{ 0 },
-};
-
-struct arguments {
-	const char *name;
-	bool json;
-};
-
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-	struct arguments *arguments = state->input;
-
-	switch (key) {
-	case KEY_JSON:
-		arguments->json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		option_name(state, &arguments->name, text);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_usage(state);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
-
-static int print_json(const struct arguments *arguments, const struct pabal_check_result *result, bool sound)
+static int print_json(const struct look *arguments, const struct pabal_check_result *result, bool sound)
 {
 	struct json_object *json = json_object_new_object();
 
@@ -89,10 +58,10 @@ static void print_text(const struct pabal_check_result *result)
 int verb_fsck(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, parse, "NAME", "Account for every block of an object: each must be in exactly one state. Nothing is changed.",
-		NULL,    NULL,  NULL,
+		look_options, parse_look, "NAME", "Account for every block of an object: each must be in exactly one state. Nothing is changed.",
+		NULL,         NULL,       NULL,
 	};
-	struct arguments arguments = { 0 };
+	struct look arguments = { 0 };
 	struct pabal_check_result result = { 0 };
 	int r, status = STATUS_DONE;
 

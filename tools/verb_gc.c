@@ -13,26 +13,14 @@
 #include "units.h"
 #include "verb.h"
 
-enum { KEY_JSON = OPTION_KEY(0) };
-
-static const struct argp_option options[] = {
-	{ "json", KEY_JSON, NULL, 0, "As a JSON object", 0 },
-	{ 0 },
-};
-
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-	bool *json = state->input;
-
 	switch (key) {
-	case KEY_JSON:
-		*json = true;
-		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "it goes over all objects: what is '%s'?", text);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return option_look(key, state->input);
 	}
 }
 
@@ -64,7 +52,7 @@ static void print_text(const struct pabal_gc_result *result)
 int verb_gc(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options,
+		look_options,
 		parse,
 		NULL,
 		"Bury the dead in all objects and give unused memory back.\v"

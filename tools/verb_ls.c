@@ -18,13 +18,6 @@
 #include "units.h"
 #include "verb.h"
 
-enum { KEY_JSON = OPTION_KEY(0) };
-
-static const struct argp_option options[] = {
-	{ "json", KEY_JSON, NULL, 0, "As a JSON list, with the statistics and participants of each", 0 },
-	{ 0 },
-};
-
 struct listing {
 	struct pabal_object_info *infos;
 	size_t count;
@@ -33,17 +26,12 @@ struct listing {
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-	bool *json = state->input;
-
 	switch (key) {
-	case KEY_JSON:
-		*json = true;
-		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "all objects are listed: what is '%s'? (\"pabal show %s\" tells about one)", text, text);
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return option_look(key, state->input);
 	}
 }
 
@@ -112,8 +100,15 @@ static int print_json(const struct listing *listing)
 
 int verb_ls(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, NULL, "List the objects in $PABAL_DIR, or in your own directory under /dev/shm.",
-					  NULL,    NULL,  NULL };
+	static const struct argp argp = {
+		look_options,
+		parse,
+		NULL,
+		"List the objects in $PABAL_DIR, or in your own directory under /dev/shm; with --json with the statistics and participants of each.",
+		NULL,
+		NULL,
+		NULL
+	};
 	struct listing listing = { 0 };
 	bool json = false;
 	int r, status = STATUS_DONE;

@@ -18,42 +18,11 @@
 #include "units.h"
 #include "verb.h"
 
-enum { KEY_JSON = OPTION_KEY(0) };
-
-static const struct argp_option options[] = {
-	{ "json", KEY_JSON, NULL, 0, "As a JSON object", 0 },
-	{ 0 },
-};
-
-struct arguments {
-	const char *name;
-	bool json;
-};
-
 struct search {
 	const char *name;
 	struct pabal_object_info info;
 	bool found;
 };
-
-static error_t parse(int key, char *text, struct argp_state *state)
-{
-	struct arguments *arguments = state->input;
-
-	switch (key) {
-	case KEY_JSON:
-		arguments->json = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		option_name(state, &arguments->name, text);
-		return 0;
-	case ARGP_KEY_NO_ARGS:
-		argp_usage(state);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
-}
 
 static int match(const struct pabal_object_info *info, void *data)
 {
@@ -131,8 +100,10 @@ static int report_absent(const char *name)
 
 int verb_show(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, "NAME", "Tell everything about one object, and who has it open.", NULL, NULL, NULL };
-	struct arguments arguments = { 0 };
+	static const struct argp argp = {
+		look_options, parse_look, "NAME", "Tell everything about one object, and who has it open.", NULL, NULL, NULL
+	};
+	struct look arguments = { 0 };
 	struct search search;
 	struct object object;
 	int r, status = STATUS_DONE;

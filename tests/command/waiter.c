@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * waiter.c - a process that waits as it is told, for test-why: each argument is a deed, done in order.
+ *
+ *   open=NAME      open a mailbox, and keep it open
+ *   seconds=N      the waits that come give up after so long
+ *   thread         start a thread that waits for nothing of pabal's
+ *   receive=NAME   wait for a message in a mailbox that was opened
+ *   send=NAME      wait for room in one
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <pabal/pabal.h>
+
+static struct {
+	const char *name;
+	pabal_mailbox *mailbox;
+} opened[16];
+static unsigned opened_count;
+static int64_t timeout_ns = PABAL_FOREVER;
+
+static pabal_mailbox *find(const char *name)
+{
+	for (unsigned i = 0; i < opened_count; i++)
+		if (strcmp(opened[i].name, name) == 0)
+			return opened[i].mailbox;
+	fprintf(stderr, "waiter: open=%s comes first\n", name);
+	exit(2);
+}
+
+static int open_mailbox(const char *name)
+{
+	opened[opened_count].name = name;
+	return pabal_mailbox_open(name, NULL, &opened[opened_count++].mailbox);
+}
+
+static void *idle(void *data)
+{
+	for (;;)
+		pause();
+	return data;
+}
+
+static int start_thread(void)
+{
+	pthread_t thread;
+
+	return -pthread_create(&thread, NULL, idle, NULL);
+}
+
+static int fill(pabal_mailbox *mailbox)
+{
+	int r = 0;
+
+	while (r == 0)
+		r = pabal_mailbox_send(mailbox, "x", 1, timeout_ns);
+	return r;
+}
+
+static int act(const char *word)
+{
+	const char *value = strchr(word, '=');
+	char byte;
+
+	value = value ? value + 1 : "";
+	if (strncmp(word, "open=", 5) == 0)
+		return open_mailbox(value);
+	if (strncmp(word, "receive=", 8) == 0)
+		return pabal_mailbox_receive(find(value), &byte, 1, NULL, timeout_ns);
+	if (strncmp(word, "send=", 5) == 0)
+		return fill(find(value));
+	if (strncmp(word, "seconds=", 8) == 0) {
+		timeout_ns = strtoll(value, NULL, 10) * 1000000000;
+		return 0;
+	}
+	return strcmp(word, "thread") == 0 ? start_thread() : -1;
+}
+
+int main(int argc, char **argv)
+{
+	int r = 0;
+
+	for (int i = 1; i < argc && r == 0; i++)
+		r = act(argv[i]);
+	if (r < 0)
+		fprintf(stderr, "waiter: %s\n", pabal_error_detail());
+	return r < 0;
+}
