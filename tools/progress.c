@@ -5,6 +5,7 @@
  * It is drawn on standard error over itself, and erased before anything else is printed there and at the end. A run that is over
  * within a second draws nothing, and nothing is drawn where nobody would see it.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,26 +62,52 @@ void progress_clear(void)
 	is_drawn = false;
 }
 
-static void draw(struct progress *progress, int64_t now_ns)
+/* @waits: what for; NULL: it does not. */
+static void draw(struct progress *progress, int64_t now_ns, const char *waits)
 {
-	char count[UNITS_TEXT_SIZE], bytes[UNITS_TEXT_SIZE], rate[UNITS_TEXT_SIZE], line[160];
+	char count[UNITS_TEXT_SIZE], bytes[UNITS_TEXT_SIZE], rate[UNITS_TEXT_SIZE], rest[UNITS_TEXT_SIZE + 16], line[160];
 	double seconds = (double)(now_ns - progress->start_ns) / (double)NS_PER_SECOND;
 
-	snprintf(line, sizeof(line), "%s %s messages, %s, %s/s", progress->verb, format_count(count, progress->count),
-		 format_size(bytes, progress->bytes), format_count(rate, (uint64_t)((double)progress->count / seconds)));
+	if (waits)
+		snprintf(rest, sizeof(rest), "waiting %s", waits);
+	else
+		snprintf(rest, sizeof(rest), "%s/s", format_count(rate, (uint64_t)((double)progress->count / seconds)));
+	snprintf(line, sizeof(line), "%s %s messages, %s, %s", progress->verb, format_count(count, progress->count),
+		 format_size(bytes, progress->bytes), rest);
 	progress_line(line);
 	progress->last_ns = now_ns;
 }
 
+static void draw_when_due(struct progress *progress, const char *waits)
+{
+	int64_t now_ns = clock_now();
+
+	if (now_ns - progress->start_ns >= FIRST_NS && now_ns - progress->last_ns >= BETWEEN_NS)
+		draw(progress, now_ns, waits);
+}
+
 void progress_add(struct progress *progress, uint64_t count, uint64_t bytes)
 {
-	int64_t now_ns;
-
 	progress->count += count;
 	progress->bytes += bytes;
+	if (progress->on)
+		draw_when_due(progress, NULL);
+}
+
+int progress_wait(struct progress *progress, int (*call)(void *data, int64_t timeout_ns), void *data, int64_t timeout_ns, const char *what)
+{
+	int64_t part_ns;
+	int r;
+
 	if (!progress->on)
-		return;
-	now_ns = clock_now();
-	if (now_ns - progress->start_ns >= FIRST_NS && now_ns - progress->last_ns >= BETWEEN_NS)
-		draw(progress, now_ns);
+		return call(data, timeout_ns);
+	for (;;) {
+		part_ns = timeout_ns < 0 || timeout_ns > BETWEEN_NS ? BETWEEN_NS : timeout_ns;
+		r = call(data, part_ns);
+		if (r != -ETIMEDOUT || part_ns == timeout_ns)
+			return r;
+		if (timeout_ns > 0)
+			timeout_ns -= part_ns;
+		draw_when_due(progress, what);
+	}
 }

@@ -32,6 +32,15 @@ void progress_begin(struct progress *progress, const char *verb, int data_fd);
 /** progress_add() - count; and draw, after a second and at most five times a second. */
 void progress_add(struct progress *progress, uint64_t count, uint64_t bytes);
 
+/**
+ * progress_wait() - make a call that may wait for long, and say meanwhile that it waits, and for what.
+ * @call: called with a part of the time as often as it returns -ETIMEDOUT and there is time left.
+ * @what: "for room", say.
+ *
+ * Return: what the last call returned.
+ */
+int progress_wait(struct progress *progress, int (*call)(void *data, int64_t timeout_ns), void *data, int64_t timeout_ns, const char *what);
+
 /** progress_line() - draw any text as the line. It is cut to the width of the terminal. */
 void progress_line(const char *text);
 

@@ -94,6 +94,11 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	}
 }
 
+static int take(void *delivery, int64_t timeout_ns)
+{
+	return delivery_take(delivery, timeout_ns);
+}
+
 /* Take, and write when there is nothing to take. Return: 0: go on; else negative, with an empty hand: why not. */
 static int step(struct receiving *receiving, int *ret_write_error)
 {
@@ -105,7 +110,7 @@ static int step(struct receiving *receiving, int *ret_write_error)
 
 	r = delivery_take(delivery, PABAL_NOWAIT);
 	if (r == -EAGAIN && delivery->count == 0 && !arguments->until_empty)
-		r = delivery_take(delivery, arguments->timeout_ns);
+		r = progress_wait(&receiving->progress, take, delivery, arguments->timeout_ns, "for a message");
 	if (r < 0 && delivery->count == 0)
 		return r;
 	/* On a failure with something in hand that goes first; the next step meets the same failure again. */

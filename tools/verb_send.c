@@ -78,9 +78,23 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	}
 }
 
+struct one {
+	const struct sending *sending;
+	const void *data;
+	size_t size;
+};
+
+static int try_one(void *data, int64_t timeout_ns)
+{
+	const struct one *one = data;
+
+	return pabal_mailbox_send_with(one->sending->mailbox, &one->sending->arguments->message, one->data, one->size, timeout_ns);
+}
+
 static int send_one(struct sending *sending, const void *data, size_t size)
 {
-	int r = pabal_mailbox_send_with(sending->mailbox, &sending->arguments->message, data, size, sending->arguments->timeout_ns);
+	struct one one = { .sending = sending, .data = data, .size = size };
+	int r = progress_wait(&sending->progress, try_one, &one, sending->arguments->timeout_ns, "for room");
 
 	if (r == 0)
 		progress_add(&sending->progress, 1, size);
