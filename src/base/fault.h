@@ -31,6 +31,19 @@ enum pabal__fault {
 	PABAL__FAULT_NO_REARM,             /* a sleeper that was woken does not ask to be woken again */
 	PABAL__FAULT_NO_SECOND_LOOK,       /* a sleeper sleeps without looking after it armed */
 	PABAL__FAULT_NO_BATON,             /* the woken one does not wake the next */
+	PABAL__FAULT_STALE_HEADER,         /* a link's writer does not look at what lies where the next header will be */
+	PABAL__FAULT_HEADER_RELAXED,       /* a message of a link is published without release */
+	PABAL__FAULT_POSITION_RELAXED,     /* a link's reader gives memory back without release */
+	PABAL__FAULT_POSITION_UNCHECKED,   /* a link's writer believes any position */
+	PABAL__FAULT_GAP_IGNORED,          /* a link's writer forgets a loan that was overtaken */
+	PABAL__FAULT_RELEASED_RELAXED,     /* a large message is released without release order */
+	PABAL__FAULT_RELEASED_UNCHECKED,   /* a link's writer takes any word for "not yet released" */
+	PABAL__FAULT_NO_LIFE,              /* a send to a link does not look whether the peer lives */
+	PABAL__FAULT_MOVED_IS_ALIVE,       /* words of the peer that moved at some time count as life now */
+	PABAL__FAULT_NO_LAST_LOOK,         /* a link's receiver says the end without looking for the peer's last words */
+	PABAL__FAULT_HEADER_UNCHECKED,     /* a link's receiver believes any header */
+	PABAL__FAULT_PLACE_UNCHECKED,      /* a link's receiver believes any place of a large message */
+	PABAL__FAULT_CALL_REUSED,          /* the number of a call that has ended is used again */
 	PABAL__FAULT_COUNT,
 };
 

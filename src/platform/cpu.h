@@ -7,6 +7,10 @@
 
 #include <stdint.h>
 
+#if !defined(__x86_64__) && !defined(__aarch64__)
+#include "platform/clock.h"
+#endif
+
 /* One pause of a spinning loop: tens of cycles, and the sibling hardware thread gets them. */
 static inline void pabal__cpu_pause(void)
 {
@@ -16,6 +20,39 @@ static inline void pabal__cpu_pause(void)
 	__asm__ volatile("isb" ::: "memory");
 #else
 	__asm__ volatile("" ::: "memory");
+#endif
+}
+
+/*
+ * A counter that only says how much time has passed, roughly, for a few cycles and no system call. It may jump between CPUs on bad machines: what depends on it must be
+ * right whatever it says, and only be slower for a wrong answer.
+ */
+static inline uint64_t pabal__cpu_ticks(void)
+{
+#if defined(__x86_64__)
+	return __builtin_ia32_rdtsc();
+#elif defined(__aarch64__)
+	uint64_t ticks;
+
+	__asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+	return ticks;
+#else
+	return (uint64_t)pabal__clock_now();
+#endif
+}
+
+/* Ticks of about five microseconds. */
+static inline uint64_t pabal__cpu_ticks_5us(void)
+{
+#if defined(__x86_64__)
+	return 16384; /* 4 to 8 microseconds at 2 to 4 GHz: nobody needs it better */
+#elif defined(__aarch64__)
+	uint64_t frequency;
+
+	__asm__ volatile("mrs %0, cntfrq_el0" : "=r"(frequency));
+	return frequency / 200000;
+#else
+	return 5000;
 #endif
 }
 

@@ -11,14 +11,15 @@
 
 static _Atomic int state; /* 0 unknown, 1 registered, 2 not to be had; any thread may store it, all store the same */
 
-void pabal__membarrier_register(void)
+bool pabal__membarrier_register(void)
 {
-	long r;
+	int known = atomic_load_explicit(&state, memory_order_relaxed);
 
-	if (atomic_load_explicit(&state, memory_order_relaxed))
-		return;
-	r = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0);
-	atomic_store_explicit(&state, r == 0 ? 1 : 2, memory_order_relaxed);
+	if (known)
+		return known == 1;
+	known = syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0 ? 1 : 2;
+	atomic_store_explicit(&state, known, memory_order_relaxed);
+	return known == 1;
 }
 
 bool pabal__membarrier_all(void)

@@ -10,8 +10,8 @@
 
 #include <stdbool.h>
 
-/* Register this process; done once, at the first open. */
-void pabal__membarrier_register(void);
+/* Register this process; done once, at the first open. false: it cannot be, and the barriers of others do not reach it. */
+bool pabal__membarrier_register(void);
 
 /* Barrier on all registered processes. false: there is none here. */
 bool pabal__membarrier_all(void);

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * model/link.h - the inside of a link handle, for the files of this layer.
+ *
+ * A link is two directions, each with a lock of its own, private to the process; they share the doorbell, and no cache line that either writes. It is made of what a finished
+ * handshake has in hand, and knows nothing of names: process and handshake know it, not the reverse.
+ */
+#ifndef PABAL_SRC_MODEL_LINK_H
+#define PABAL_SRC_MODEL_LINK_H
+
+#include <pthread.h>
+
+#include <pabal/process.h>
+
+#include "model/link_slots.h"
+#include "platform/fork.h"
+#include "queue/arena.h"
+#include "wait/doorbell_wait.h"
+
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
+#include <sys/single_threaded.h>
+#define PABAL__LINK_SINGLE_THREADED __libc_single_threaded
+#else
+#define PABAL__LINK_SINGLE_THREADED 0
+#endif
+
+#define PABAL__LINK_MAGIC 0x50424c4bu
+
+/* What a finished handshake has in hand; all of it passes to the link. */
+struct pabal__link_parts {
+	int socket;          /* SOCK_SEQPACKET, connected: wake bytes and hang-up */
+	int fds_out, fds_in; /* sockets for descriptors, or -1 */
+	int pidfd;           /* of the peer, or -1 */
+	int memory;          /* our memfd: large messages get real memory when the arena grows */
+	void *mine;          /* our half, mapped read-write; formatted, and all before the arena backed */
+	uint64_t mine_max;   /* its memory_max */
+	const void *peer;    /* the peer's half, mapped read-only */
+	uint64_t peer_max;
+};
+
+/* What a message is, in struct pabal__stream_extra. */
+enum pabal__message_what { PABAL__MESSAGE_PLAIN, PABAL__MESSAGE_CALL, PABAL__MESSAGE_REPLY };
+
+/* A message that was taken out of the ring before its turn, or a reply that waits for its caller. */
+struct pabal__parked {
+	struct pabal__parked *next;
+	struct pabal__stream_extra extra;
+	bool large;
+	uint32_t ticket, use;
+	uint64_t size;
+	const unsigned char *data; /* into the arena, or the bytes behind this struct */
+	int *fds;                  /* extra.fd_count of them, or NULL */
+};
+
+/* A call under way, or a free place in the table. */
+struct pabal__call_state {
+	uint32_t generation;
+	bool open;
+	uint32_t next_free;
+	struct pabal__parked *reply;
+};
+
+struct pabal__calls {
+	struct pabal__call_state *table;
+	uint32_t count, free, open;
+};
+
+struct pabal__link_sending {
+	_Alignas(128) pthread_mutex_t lock;
+	struct pabal__writer writer;
+	struct pabal__life life;
+	struct pabal__spin spin;
+	uint64_t count;
+	uint32_t fd_lots;    /* sent so far */
+	uint32_t ring_loan;  /* the slot of the loan that lies at the writer's next position, or PABAL__SLOT_NONE */
+	uint32_t gap_loan;   /* the slot of the loan that was overtaken, or PABAL__SLOT_NONE */
+	uint64_t loan_cells; /* of the ring loan */
+	struct pabal__slots loans;
+	struct pabal__arena arena;
+	uint64_t backed; /* bytes of the arena that have real memory */
+};
+
+struct pabal__link_receiving {
+	_Alignas(128) pthread_mutex_t lock;
+	struct pabal__reader reader;
+	struct pabal__life life;
+	struct pabal__spin spin;
+	uint64_t count;
+	uint32_t fd_lots;
+	struct pabal__slots leases;
+	struct pabal__parked *parked, **parked_end; /* messages that arrived while somebody waited for a reply */
+	uint64_t parked_bytes;
+	bool parked_full; /* somebody waits for a reply and could park no more */
+	struct pabal__calls calls;
+	uint64_t calls_begun, late_replies;
+};
+
+struct pabal_link { /* NOLINT(clang-analyzer-optin.performance.Padding): the padding keeps the two directions on lines of their own */
+	uint32_t magic, flags;
+	uint32_t generation; /* of the process that opened it (platform/fork.h) */
+	_Atomic bool broken; /* the peer's memory made no sense: the link is finished */
+	struct pabal__half *mine;
+	const struct pabal__half *peer;
+	uint64_t mine_max, peer_max;
+	int fds_out, fds_in, memory;
+	struct pabal_peer identity;
+	int ready[PABAL__DOORBELL_EVENTS]; /* descriptors for poll, or -1 */
+	pthread_mutex_t ready_lock;
+
+	/* For who handed the link out: what close does instead of ending it. May be NULL. */
+	void (*on_close)(void *owner, struct pabal_link *link);
+	void *owner;
+
+	struct pabal__link_sending sending;
+	struct pabal__link_receiving receiving;
+	_Alignas(128) struct pabal__doorbell bell;
+};
+
+/* Make a link of its parts; on failure they are the caller's still. @flags: PABAL_WAIT_..., PABAL_SINGLE_THREAD, PABAL_RESTART. 0, -ENOMEM, -EMFILE. */
+int pabal__link_init(struct pabal_link *link, const struct pabal__link_parts *parts, uint32_t flags);
+/* Tell the peer that we are done, and give everything back; in a fork child, without telling. */
+void pabal__link_deinit(struct pabal_link *link);
+
+/* For who serves many links. Is a message there, or the end known? No system call. */
+bool pabal__link_has(struct pabal_link *link);
+/* pabal_link_receive() without waiting; no sentence is left. */
+int pabal__link_receive_now(struct pabal_link *link, void *data, size_t size_max, size_t *ret_size);
+/* Arm for these events, of PABAL_READABLE and PABAL_WRITABLE. 1: something is there already; 0: sleep, by polling bell.socket and bell.pidfd. */
+int pabal__link_ask(struct pabal_link *link, uint32_t wants);
+/* poll said readable: swallow the bytes, and learn of the end. */
+void pabal__link_wake_read(struct pabal_link *link);
+
+/* Why pabal__link_check() refuses. */
+int pabal__link_refuse(const struct pabal_link *link) __attribute__((cold));
+/* The sentence for an error; formats nothing. Returns @error. */
+int pabal__link_say(int error) __attribute__((cold));
+
+/* Is this handle fit for use? 0, -EINVAL, -ESTALE. */
+static inline int pabal__link_check(const struct pabal_link *link, int64_t timeout_ns)
+{
+	if (__builtin_expect(link && link->magic == PABAL__LINK_MAGIC && link->generation == pabal__fork_generation() && timeout_ns >= PABAL_FOREVER,
+			     1))
+		return 0;
+	return pabal__link_refuse(link);
+}
+
+/* Exclude other threads from one direction; true: leave again. */
+static inline bool pabal__link_enter(const struct pabal_link *link, pthread_mutex_t *lock)
+{
+	if (PABAL__LINK_SINGLE_THREADED || (link->flags & PABAL_SINGLE_THREAD))
+		return false;
+	pthread_mutex_lock(lock);
+	return true;
+}
+
+static inline void pabal__link_leave(pthread_mutex_t *lock, bool entered)
+{
+	if (entered)
+		pthread_mutex_unlock(lock);
+}
+
+/* The peer's memory made no sense. */
+int pabal__link_break(struct pabal_link *link) __attribute__((cold));
+
+static inline bool pabal__link_broken(const struct pabal_link *link)
+{
+	return atomic_load_explicit(&link->broken, memory_order_relaxed); /* alone: whoever breaks it says so himself */
+}
+
+/*
+ * Wait for @event until @attempt succeeds; the caller has tried once in vain. With PABAL_NOWAIT: let the descriptor for poll be unreadable, try once more, and say -EAGAIN or
+ * the peer's end.
+ */
+int pabal__link_wait(struct pabal_link *link, int (*attempt)(void *object), void *object, uint32_t event, int64_t timeout_ns);
+
+/* Does the peer live? Asks the kernel at most once in a while. */
+bool pabal__link_lives(struct pabal_link *link);
+
+/* link_send.c: a message with what goes with it. No check of the handle, no sentence. */
+struct pabal__link_send {
+	struct pabal_link *link;
+	const void *data;
+	size_t size;
+	struct pabal__stream_extra extra; /* all zero: none */
+	const int *fds;
+	uint32_t node; /* of the arena, or PABAL__ARENA_NONE */
+	bool filled;
+	bool only_memory; /* a loan: no commit yet */
+};
+
+/* Can such a message be sent? 0, -EMSGSIZE, -EINVAL, with the sentence. */
+int pabal__link_check_message(const struct pabal_link *link, const void *data, size_t size);
+int pabal__link_send_message(struct pabal__link_send *send, int64_t timeout_ns);
+/* One attempt, under the lock: of a message that lies at send->data, or in send->node. */
+int pabal__link_try_send(struct pabal__link_send *send, bool *entered);
+int pabal__link_try_memory(struct pabal__link_send *send);
+/* The same of a message that lies in the ring already, at the next position. */
+int pabal__link_try_publish(struct pabal_link *link, uint64_t size);
+
+/* link_incoming.c */
+
+/* A message, as it lies in the ring or parked. */
+struct pabal__incoming {
+	const unsigned char *data;
+	uint64_t size;
+	struct pabal__stream_extra extra;
+	uint32_t ticket, use;
+	uint32_t header; /* of the ring */
+	bool large;
+	struct pabal__parked *parked; /* or NULL */
+	int *fds;                     /* after accept */
+};
+
+/* The next message that is no reply; replies on the way go to their callers. 0, PABAL__DOORBELL_WAIT, or the end. Under the lock. */
+int pabal__link_next(struct pabal_link *link, struct pabal__incoming *ret_incoming);
+/* It is taken: the ring goes on, and the message's descriptors are fetched. Its data in the ring are not ours any more. */
+int pabal__link_accept(struct pabal_link *link, struct pabal__incoming *incoming);
+/* Move what lies in the ring into memory of its own. NULL: no memory. It is accepted. */
+struct pabal__parked *pabal__link_park(struct pabal_link *link, struct pabal__incoming *incoming);
+void pabal__parked_free(struct pabal_link *link, struct pabal__parked *parked);
+/* The one message that lies next in the ring, whatever it is. */
+int pabal__link_peek(struct pabal_link *link, struct pabal__incoming *ret_incoming);
+void pabal__link_release_large(struct pabal_link *link, uint32_t ticket, uint32_t use);
+void pabal__link_close_fds(int *fds, uint32_t count);
+
+/* link_receive.c: the lease of a message, or NULL; under the lock. And what is said then. */
+struct pabal__slot *pabal__link_lease(const struct pabal_link *link, const struct pabal_message *message);
+int pabal__link_no_lease(void) __attribute__((cold));
+
+/* link_call.c: a reply has come, and is the next in the ring. 0 or -EBADMSG, -ENOMEM. */
+int pabal__calls_take_reply(struct pabal_link *link, struct pabal__incoming *incoming);
+void pabal__calls_deinit(struct pabal_link *link);
+
+#endif

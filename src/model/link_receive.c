@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * model/link_receive.c - receive, take, release, and the descriptors of a message.
+ *
+ * receive copies and is done. take hands out a large message where it lies, in the peer's arena; a small one is copied into a place of its own first, so that one who
+ * keeps it does not keep the ring. Killed anywhere: what was not received goes with the receiver; the peer is told of its death.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/options.h"
+#include "model/link.h"
+#include "model/link_copy.h"
+
+enum { COPY_LOCKED_MAX = 4096 /* a larger message is copied out without the handle's lock, as in a mailbox */ };
+
+struct receive {
+	struct pabal_link *link;
+	void *data;
+	size_t size_max, size;
+};
+
+/* Out of the arena, after the message is ours: other threads may receive meanwhile. */
+static int receive_large(struct receive *receive, struct pabal__incoming *incoming, bool *entered)
+{
+	struct pabal_link *link = receive->link;
+	int r = pabal__link_accept(link, incoming);
+
+	if (r < 0)
+		return r;
+	if (incoming->size > COPY_LOCKED_MAX) {
+		pabal__link_leave(&link->receiving.lock, *entered);
+		*entered = false;
+	}
+	memcpy(receive->data, incoming->data, incoming->size);
+	pabal__link_release_large(link, incoming->ticket, incoming->use);
+	pabal__link_close_fds(incoming->fds, incoming->extra.fd_count);
+	if (incoming->parked)
+		free(incoming->parked);
+	return 0;
+}
+
+static inline int receive_one(struct receive *receive, bool *entered)
+{
+	struct pabal__incoming incoming;
+	int r = pabal__link_next(receive->link, &incoming);
+
+	if (r)
+		return r;
+	receive->size = incoming.size;
+	if (__builtin_expect(incoming.size > receive->size_max, 0))
+		return -EMSGSIZE;
+	if (__builtin_expect(incoming.large, 0))
+		return receive_large(receive, &incoming, entered);
+	pabal__copy_out(receive->data, incoming.data, incoming.size);
+	r = pabal__link_accept(receive->link, &incoming);
+	if (__builtin_expect(r == 0 && incoming.fds, 0))
+		pabal__link_close_fds(incoming.fds, incoming.extra.fd_count);
+	if (__builtin_expect(r == 0 && incoming.parked, 0))
+		free(incoming.parked);
+	return r;
+}
+
+static int attempt_receive(void *object)
+{
+	struct receive *receive = object;
+	bool entered = pabal__link_enter(receive->link, &receive->link->receiving.lock);
+	int r = receive_one(receive, &entered);
+
+	pabal__link_leave(&receive->link->receiving.lock, entered);
+	return r;
+}
+
+int pabal_link_receive(pabal_link *link, void *data, size_t size_max, size_t *ret_size, int64_t timeout_ns)
+{
+	struct receive receive = { .link = link, .data = data, .size_max = size_max };
+	int r = pabal__link_check(link, timeout_ns);
+
+	if (r < 0)
+		return r;
+	if (!data && size_max)
+		return pabal__fail_with(-EINVAL, "data is NULL but size_max is not 0");
+	r = attempt_receive(&receive);
+	if (r > 0)
+		r = pabal__link_wait(link, attempt_receive, &receive, PABAL__DOORBELL_MESSAGE, timeout_ns);
+	if (ret_size && (r == 0 || r == -EMSGSIZE))
+		*ret_size = receive.size;
+	if (__builtin_expect(r == 0, 1))
+		return 0;
+	if (r == -EMSGSIZE)
+		return pabal__fail(r, "the message has %zu bytes, the buffer %zu: it stays the next; receive it with a larger buffer", receive.size,
+				   size_max);
+	return pabal__link_say(r);
+}
+
+int pabal__link_receive_now(struct pabal_link *link, void *data, size_t size_max, size_t *ret_size)
+{
+	struct receive receive = { .link = link, .data = data, .size_max = size_max };
+	int r = attempt_receive(&receive);
+
+	if (r > 0 && !pabal__link_lives(link))
+		r = attempt_receive(&receive);
+	if (r == 0 || r == -EMSGSIZE)
+		*ret_size = receive.size;
+	return r > 0 ? -EAGAIN : r;
+}
+
+/* What a message keeps in its reserved words. */
+enum { MESSAGE_MARK, MESSAGE_HANDLE };
+
+struct take {
+	struct pabal_link *link;
+	struct pabal_message *message;
+};
+
+static int check_take_opts(const struct pabal_take_opts *given)
+{
+	struct pabal_take_opts opts;
+	int r;
+
+	if (!given)
+		return 0;
+	r = pabal__options_copy(given, &opts, sizeof opts);
+	if (r < 0)
+		return r;
+	if (opts.mode > PABAL_TAKE_LOWEST)
+		return pabal__fail(-EINVAL, "mode is %u: it is one of PABAL_TAKE_ANY, _TAGS, _EXCEPT, _LOWEST", opts.mode);
+	if (opts.mode != PABAL_TAKE_ANY)
+		return pabal__fail_with(-ENOTSUP, "a link hands its messages out in order: take with PABAL_TAKE_ANY, or use a mailbox");
+	if (opts.tag_count || opts.tags || opts.tag_max || opts.reserved_)
+		return pabal__fail_with(-EINVAL, "PABAL_TAKE_ANY has no tags: leave the other members at 0");
+	return 0;
+}
+
+static inline void describe(const struct pabal_link *link, const struct pabal__incoming *incoming, const struct pabal__slot *slot,
+			    struct pabal_message *message)
+{
+	memset(message, 0, sizeof *message);
+	message->size = incoming->size;
+	message->sequence = link->receiving.count;
+	message->delivery_count = 1;
+	message->tag = incoming->extra.tag;
+	message->fd_count = incoming->extra.fd_count;
+	message->claimed_pid = link->identity.pid;
+	message->claimed_uid = link->identity.uid;
+	message->reserved[MESSAGE_MARK] = pabal__slot_mark(slot);
+	message->reserved[MESSAGE_HANDLE] = (uintptr_t)link;
+}
+
+static inline int take_one(struct pabal_link *link, struct pabal_message *message)
+{
+	struct pabal__link_receiving *receiving = &link->receiving;
+	struct pabal__incoming incoming;
+	struct pabal__slot *slot;
+	int r = pabal__link_next(link, &incoming);
+
+	if (r)
+		return r;
+	slot = pabal__slots_take(&receiving->leases);
+	if (__builtin_expect(!slot, 0))
+		return -ENOMEM;
+	slot->state = incoming.parked ? PABAL__SLOT_PARKED : incoming.large ? PABAL__SLOT_ARENA : PABAL__SLOT_PRIVATE;
+	if (__builtin_expect(slot->state == PABAL__SLOT_PRIVATE, 1))
+		pabal__copy_out(slot->data, incoming.data, incoming.size);
+	r = pabal__link_accept(link, &incoming);
+	if (__builtin_expect(r < 0, 0)) {
+		pabal__slots_give(&receiving->leases, slot);
+		return r;
+	}
+	slot->fds = incoming.fds;
+	slot->fd_count = incoming.extra.fd_count;
+	slot->parked = incoming.parked;
+	slot->ticket = incoming.ticket;
+	slot->use = incoming.use;
+	slot->request = incoming.extra.what == PABAL__MESSAGE_CALL;
+	slot->call = slot->request ? incoming.extra.call : 0;
+	describe(link, &incoming, slot, message);
+	message->data = slot->state == PABAL__SLOT_PRIVATE ? slot->data : incoming.data;
+	return 0;
+}
+
+static int attempt_take(void *object)
+{
+	struct take *take = object;
+	bool entered = pabal__link_enter(take->link, &take->link->receiving.lock);
+	int r = take_one(take->link, take->message);
+
+	pabal__link_leave(&take->link->receiving.lock, entered);
+	return r;
+}
+
+int pabal_link_take(pabal_link *link, const struct pabal_take_opts *opts, struct pabal_message *ret_message, int64_t timeout_ns)
+{
+	struct take take = { .link = link, .message = ret_message };
+	int r = pabal__link_check(link, timeout_ns);
+
+	if (r == 0 && !ret_message)
+		r = pabal__fail_with(-EINVAL, "ret_message is NULL: it receives the message");
+	if (r == 0 && opts)
+		r = check_take_opts(opts);
+	if (r < 0)
+		return r;
+	r = attempt_take(&take);
+	if (r > 0)
+		r = pabal__link_wait(link, attempt_take, &take, PABAL__DOORBELL_MESSAGE, timeout_ns);
+	return __builtin_expect(r == 0, 1) ? 0 : pabal__link_say(r);
+}
+
+struct pabal__slot *pabal__link_lease(const struct pabal_link *link, const struct pabal_message *message)
+{
+	if (__builtin_expect(!message || message->reserved[MESSAGE_HANDLE] != (uintptr_t)link, 0))
+		return NULL;
+	return pabal__slots_find(&link->receiving.leases, message->reserved[MESSAGE_MARK]);
+}
+
+int pabal__link_no_lease(void)
+{
+	return pabal__fail_with(-EINVAL, "this message is not taken from this link: it was released already, or is another's");
+}
+
+static inline void release(struct pabal_link *link, struct pabal__slot *slot)
+{
+	if (__builtin_expect(slot->state == PABAL__SLOT_ARENA, 0))
+		pabal__link_release_large(link, slot->ticket, slot->use);
+	if (__builtin_expect(slot->fds != NULL, 0))
+		pabal__link_close_fds(slot->fds, slot->fd_count);
+	if (__builtin_expect(slot->state == PABAL__SLOT_PARKED, 0)) {
+		slot->parked->fds = NULL; /* they went with the lease */
+		pabal__parked_free(link, slot->parked);
+	}
+	slot->fds = NULL;
+	pabal__slots_give(&link->receiving.leases, slot);
+}
+
+int pabal_link_release(pabal_link *link, struct pabal_message *message)
+{
+	struct pabal__slot *slot;
+	bool entered;
+	int r = pabal__link_check(link, PABAL_NOWAIT);
+
+	if (r < 0)
+		return r;
+	entered = pabal__link_enter(link, &link->receiving.lock);
+	slot = pabal__link_lease(link, message);
+	if (__builtin_expect(slot != NULL, 1))
+		release(link, slot);
+	pabal__link_leave(&link->receiving.lock, entered);
+	if (!slot)
+		return pabal__link_no_lease();
+	memset(message, 0, sizeof *message);
+	return 0;
+}
+
+int pabal_link_message_fd(pabal_link *link, const struct pabal_message *message, uint32_t index, int *ret_fd)
+{
+	struct pabal__slot *slot;
+	bool entered;
+	int r = pabal__link_check(link, PABAL_NOWAIT), fd = -1;
+
+	if (r < 0)
+		return r;
+	if (!ret_fd)
+		return pabal__fail_with(-EINVAL, "ret_fd is NULL: it receives the descriptor");
+	entered = pabal__link_enter(link, &link->receiving.lock);
+	slot = pabal__link_lease(link, message);
+	if (slot && index < slot->fd_count) {
+		fd = slot->fds[index];
+		slot->fds[index] = -EINVAL; /* it is the caller's now */
+	}
+	pabal__link_leave(&link->receiving.lock, entered);
+	if (!slot)
+		return pabal__link_no_lease();
+	if (fd == -EBADMSG)
+		return pabal__fail_with(fd, "the peer said that a descriptor comes with this message, but sent none");
+	if (fd == -EMFILE)
+		return pabal__fail_with(fd, "the descriptor was lost: this process had too many open when the message came");
+	if (fd < 0)
+		return pabal__fail_with(-EINVAL, "the message has no such descriptor, or it was fetched already");
+	*ret_fd = fd;
+	return 0;
+}
+
+int pabal_link_is_request(pabal_link *link, const struct pabal_message *message)
+{
+	const struct pabal__slot *slot;
+	bool entered, request;
+	int r = pabal__link_check(link, PABAL_NOWAIT);
+
+	if (r < 0)
+		return r;
+	entered = pabal__link_enter(link, &link->receiving.lock);
+	slot = pabal__link_lease(link, message);
+	request = slot && slot->request;
+	pabal__link_leave(&link->receiving.lock, entered);
+	return slot ? request : pabal__link_no_lease();
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * model/link_send.c - send and send_with, and the commit that every message goes through.
+ *
+ * A small message is copied into the ring, behind the header that is stored last: that store is the commit. A large one is copied into the arena, and a small entry into the ring says where it
+ * lies. Killed before the store: nobody sees anything. Killed after it: the message is there whole, and the peer is woken by the kernel, which tells it of our death.
+ *
+ * Before the commit it is made sure that the peer lives: a send to a dead peer must not say that it went.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/options.h"
+#include "model/link.h"
+#include "model/link_copy.h"
+#include "model/link_fds.h"
+#include "platform/file.h"
+
+enum {
+	FILL_LOCKED_MAX = 4096,   /* a larger message is copied in without the handle's lock, as in a mailbox */
+	BACK_STEP = 256 << 10,    /* bytes of the arena that get real memory at once, so that this is no system call a message; a guess */
+	RECLAIM_AFTER_COMMIT = 4, /* large messages looked at after a commit, when nobody waits for us; a guess */
+	ENTRY_LENGTH = sizeof(struct pabal__stream_extra) + sizeof(struct pabal__stream_place),
+};
+
+static inline bool has_extra(const struct pabal__link_send *send)
+{
+	return send->extra.tag || send->extra.fd_count || send->extra.what != PABAL__MESSAGE_PLAIN;
+}
+
+/* The descriptors go first, so that they are there when the message is. */
+static int send_fds(struct pabal__link_send *send)
+{
+	struct pabal_link *link = send->link;
+	int r = pabal__link_fds_send(link->fds_out, link->sending.fd_lots + 1, send->fds, send->extra.fd_count);
+
+	if (r == 0)
+		link->sending.fd_lots++;
+	return r > 0 ? PABAL__DOORBELL_WAIT : r;
+}
+
+/* A loan lies where the next message must go: it comes later. */
+static void overtake(struct pabal__link_sending *sending)
+{
+	pabal__slots_at(&sending->loans, sending->ring_loan)->state = PABAL__SLOT_GAP;
+	sending->gap_loan = sending->ring_loan;
+	sending->ring_loan = PABAL__SLOT_NONE;
+	pabal__writer_overtake(&sending->writer, sending->loan_cells);
+}
+
+/* Room in the ring, nothing of it on loan, and the descriptors on their way: what comes next cannot fail. */
+static inline int make_ready(struct pabal__link_send *send, uint64_t length)
+{
+	struct pabal__link_sending *sending = &send->link->sending;
+	int r;
+
+	if (__builtin_expect(sending->ring_loan != PABAL__SLOT_NONE, 0))
+		overtake(sending);
+	r = pabal__writer_room(&sending->writer, pabal__stream_cells(length));
+	if (__builtin_expect(r <= 0, 0))
+		return r < 0 ? pabal__link_break(send->link) : PABAL__DOORBELL_WAIT;
+	return __builtin_expect(send->extra.fd_count != 0, 0) ? send_fds(send) : 0;
+}
+
+static inline void publish(struct pabal_link *link, enum pabal__stream_kind kind, uint64_t length)
+{
+	struct pabal__link_sending *sending = &link->sending;
+
+	pabal__writer_publish(&sending->writer, kind, length);
+	sending->count++;
+	pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_MESSAGE);
+}
+
+static inline int try_small(struct pabal__link_send *send)
+{
+	struct pabal__link_sending *sending = &send->link->sending;
+	bool extra = has_extra(send);
+	uint64_t length = send->size + (extra ? sizeof send->extra : 0);
+	int r = make_ready(send, length);
+	unsigned char *content;
+
+	if (__builtin_expect(r != 0, 0))
+		return r;
+	content = pabal__writer_content(&sending->writer);
+	if (extra) {
+		pabal__copy_in(content + sizeof send->extra, send->data, send->size);
+		memcpy(content, &send->extra, sizeof send->extra);
+	} else {
+		pabal__copy_in(content, send->data, send->size);
+	}
+	publish(send->link, extra ? PABAL__STREAM_EXTRA : PABAL__STREAM_DATA, length);
+	return 0;
+}
+
+/* Real memory behind the first @size bytes of the arena. */
+static int back(struct pabal_link *link, uint64_t size)
+{
+	struct pabal__link_sending *sending = &link->sending;
+	uint64_t step = size - sending->backed < BACK_STEP ? BACK_STEP : size - sending->backed;
+	int r;
+
+	if (size <= sending->backed)
+		return 0;
+	if (step > sending->arena.size - sending->backed)
+		step = sending->arena.size - sending->backed;
+	r = pabal__file_back(link->memory, sizeof(struct pabal__half) + sending->backed, step);
+	if (r == 0)
+		sending->backed += step;
+	return r;
+}
+
+int pabal__link_try_memory(struct pabal__link_send *send)
+{
+	struct pabal_link *link = send->link;
+	struct pabal__arena *arena = &link->sending.arena;
+	uint32_t node;
+	int r = pabal__link_broken(link) ? -EBADMSG : pabal__doorbell_end(&link->bell);
+
+	if (r == 0)
+		r = pabal__arena_allocate(arena, send->size ? send->size : 1, &node);
+	if (r == -EBADMSG)
+		return pabal__link_break(link);
+	if (r)
+		return r > 0 ? PABAL__DOORBELL_WAIT : r;
+	r = back(link, arena->nodes[node].offset + arena->nodes[node].size);
+	if (r < 0) {
+		pabal__arena_free(arena, node);
+		return r;
+	}
+	send->node = node;
+	return 0;
+}
+
+/* The message's bytes into its block. The block is ours: other threads may send meanwhile. */
+static void fill(struct pabal__link_send *send, bool *entered)
+{
+	struct pabal__link_sending *sending = &send->link->sending;
+	unsigned char *to = send->link->mine->arena + sending->arena.nodes[send->node].offset;
+
+	if (send->size > FILL_LOCKED_MAX) {
+		pabal__link_leave(&sending->lock, *entered);
+		memcpy(to, send->data, send->size);
+		*entered = pabal__link_enter(send->link, &sending->lock);
+	} else if (send->size) {
+		memcpy(to, send->data, send->size);
+	}
+	send->filled = true;
+}
+
+static int try_large(struct pabal__link_send *send, bool *entered)
+{
+	struct pabal__link_sending *sending = &send->link->sending;
+	struct pabal__stream_place place;
+	unsigned char *content;
+	int r = send->node == PABAL__ARENA_NONE ? pabal__link_try_memory(send) : 0;
+
+	if (r)
+		return r;
+	if (!send->filled)
+		fill(send, entered);
+	r = make_ready(send, ENTRY_LENGTH);
+	if (r)
+		return r;
+	pabal__arena_send(&sending->arena, send->node, send->size, &place);
+	content = pabal__writer_content(&sending->writer);
+	memcpy(content + sizeof send->extra, &place, sizeof place);
+	memcpy(content, &send->extra, sizeof send->extra);
+	publish(send->link, PABAL__STREAM_LARGE, ENTRY_LENGTH);
+	if (pabal__arena_reclaim(&sending->arena, RECLAIM_AFTER_COMMIT) < 0)
+		pabal__link_break(send->link); /* this one went; the next call says so */
+	return 0;
+}
+
+/* May anything be committed? */
+static inline int check_peer(struct pabal_link *link)
+{
+	int r = pabal__doorbell_end(&link->bell);
+
+	if (__builtin_expect(pabal__link_broken(link), 0))
+		return -EBADMSG;
+	if (__builtin_expect(r == 0 && !pabal__doorbell_lives(&link->bell, &link->sending.life), 0))
+		return pabal__doorbell_end(&link->bell);
+	return r;
+}
+
+int pabal__link_try_publish(struct pabal_link *link, uint64_t size)
+{
+	int r = check_peer(link);
+
+	if (__builtin_expect(r == 0, 1))
+		publish(link, PABAL__STREAM_DATA, size);
+	return r;
+}
+
+int pabal__link_try_send(struct pabal__link_send *send, bool *entered)
+{
+	int r = check_peer(send->link);
+
+	if (__builtin_expect(r != 0, 0))
+		return r;
+	if (__builtin_expect(send->size <= PABAL__STREAM_INLINE_MAX && send->node == PABAL__ARENA_NONE, 1))
+		return try_small(send);
+	return try_large(send, entered);
+}
+
+static inline int attempt(void *object)
+{
+	struct pabal__link_send *send = object;
+	bool entered = pabal__link_enter(send->link, &send->link->sending.lock);
+	int r = send->only_memory ? pabal__link_try_memory(send) : pabal__link_try_send(send, &entered);
+
+	pabal__link_leave(&send->link->sending.lock, entered);
+	return r;
+}
+
+/* What was allocated for a message that did not go. */
+static void give_back(struct pabal__link_send *send)
+{
+	struct pabal_link *link = send->link;
+	bool entered = pabal__link_enter(link, &link->sending.lock);
+
+	pabal__arena_free(&link->sending.arena, send->node);
+	pabal__link_leave(&link->sending.lock, entered);
+	if (pabal__doorbell_has_sleepers(&link->bell)) /* other threads may wait for memory */
+		pabal__doorbell_kick(&link->bell);
+}
+
+int pabal__link_send_message(struct pabal__link_send *send, int64_t timeout_ns)
+{
+	int r = attempt(send);
+
+	if (__builtin_expect(r > 0, 0))
+		r = pabal__link_wait(send->link, attempt, send, PABAL__DOORBELL_ROOM, timeout_ns);
+	if (__builtin_expect(r < 0 && send->node != PABAL__ARENA_NONE, 0))
+		give_back(send);
+	return r;
+}
+
+int pabal__link_check_message(const struct pabal_link *link, const void *data, size_t size)
+{
+	if (size > link->mine_max)
+		return pabal__fail(-EMSGSIZE, "the message has %zu bytes, this side of the link can send %llu: announce with a larger memory_max",
+				   size, (unsigned long long)link->mine_max);
+	return !data && size ? pabal__fail_with(-EINVAL, "data is NULL but size is not 0") : 0;
+}
+
+static int read_opts(const struct pabal_message_opts *given, struct pabal__link_send *send)
+{
+	struct pabal_message_opts opts;
+	int r = pabal__options_copy(given, &opts, sizeof opts);
+
+	if (r < 0)
+		return r;
+	if (opts.flags)
+		return pabal__fail(-EINVAL, "flags of a message are 0x%x: there are none yet", opts.flags);
+	if (opts.priority || opts.ttl_ns)
+		return pabal__fail_with(-ENOTSUP, "a link keeps the order of its messages and loses none: priority and ttl_ns are for mailboxes");
+	if (opts.fd_count > PABAL_LINK_FDS_MAX)
+		return pabal__fail(-EINVAL, "fd_count is %u: a message carries %d descriptors at most", opts.fd_count, PABAL_LINK_FDS_MAX);
+	if (opts.fd_count && !opts.fds)
+		return pabal__fail_with(-EINVAL, "fds is NULL but fd_count is not 0");
+	send->extra.tag = opts.tag;
+	send->extra.fd_count = (uint16_t)opts.fd_count;
+	send->fds = opts.fds;
+	return 0;
+}
+
+int pabal_link_send_with(pabal_link *link, const struct pabal_message_opts *message, const void *data, size_t size, int64_t timeout_ns)
+{
+	struct pabal__link_send send = { .link = link, .data = data, .size = size, .node = PABAL__ARENA_NONE };
+	int r = pabal__link_check(link, timeout_ns);
+
+	if (r == 0)
+		r = pabal__link_check_message(link, data, size);
+	if (r == 0 && message)
+		r = read_opts(message, &send);
+	if (r < 0)
+		return r;
+	r = pabal__link_send_message(&send, timeout_ns);
+	return __builtin_expect(r == 0, 1) ? 0 : pabal__link_say(r);
+}
+
+int pabal_link_send(pabal_link *link, const void *data, size_t size, int64_t timeout_ns)
+{
+	return pabal_link_send_with(link, NULL, data, size, timeout_ns);
+}

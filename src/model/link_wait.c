@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * model/link_wait.c - waiting on a link: in a call, by a descriptor, or from outside by who serves many links.
+ *
+ * A descriptor for poll is an epoll of the link's socket, of the peer's pidfd, and of a latch: an event counter of ours. It stands armed from the moment it is made. A message makes the peer ring,
+ * so the socket is readable; who swallows those bytes for another purpose sets the latch; only a call that says -EAGAIN clears both, arms again and looks once more. So it is readable while there may
+ * be something.
+ */
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "model/link.h"
+#include "platform/wake.h"
+
+bool pabal__link_lives(struct pabal_link *link)
+{
+	struct pabal__link_receiving *receiving = &link->receiving;
+	bool entered = pabal__link_enter(link, &receiving->lock), lives = pabal__doorbell_lives(&link->bell, &receiving->life);
+
+	pabal__link_leave(&receiving->lock, entered);
+	return lives;
+}
+
+static int try_again(struct pabal_link *link, int (*attempt)(void *object), void *object, uint32_t event)
+{
+	int r = PABAL__DOORBELL_WAIT;
+
+	if (atomic_load_explicit(&link->bell.standing, memory_order_relaxed) & event) { /* relaxed: who made the descriptor knows that he did */
+		pabal__doorbell_settle(&link->bell, event);
+		r = attempt(object);
+		if (r != PABAL__DOORBELL_WAIT) /* there may be more */
+			pabal__wake_set(link->bell.latch[event - 1]);
+	}
+	if (r > 0 && !pabal__link_lives(link))
+		r = attempt(object);
+	return r > 0 ? -EAGAIN : r;
+}
+
+int pabal__link_wait(struct pabal_link *link, int (*attempt)(void *object), void *object, uint32_t event, int64_t timeout_ns)
+{
+	struct pabal__doorbell_wait wait = { .attempt = attempt,
+					     .object = object,
+					     .event = event,
+					     .spin = event == PABAL__DOORBELL_ROOM ? &link->sending.spin : &link->receiving.spin };
+
+	if (timeout_ns == PABAL_NOWAIT)
+		return try_again(link, attempt, object, event);
+	return pabal__doorbell_wait(&link->bell, &wait, timeout_ns);
+}
+
+bool pabal__link_has(struct pabal_link *link)
+{
+	struct pabal__link_receiving *receiving = &link->receiving;
+	bool entered = pabal__link_enter(link, &receiving->lock);
+	bool has = receiving->parked || pabal__reader_look(&receiving->reader) || pabal__link_broken(link) || pabal__doorbell_end(&link->bell);
+
+	pabal__link_leave(&receiving->lock, entered);
+	return has;
+}
+
+/* Room for a message that lies in the ring, or the end. */
+static bool has_room(struct pabal_link *link)
+{
+	struct pabal__link_sending *sending = &link->sending;
+	bool entered = pabal__link_enter(link, &sending->lock);
+	bool has = pabal__writer_room(&sending->writer, pabal__stream_cells(PABAL__STREAM_INLINE_MAX)) != 0 || pabal__link_broken(link) ||
+		   pabal__doorbell_end(&link->bell);
+
+	pabal__link_leave(&sending->lock, entered);
+	return has;
+}
+
+static bool has_any(struct pabal_link *link, uint32_t events)
+{
+	return (events & PABAL__DOORBELL_MESSAGE && pabal__link_has(link)) || (events & PABAL__DOORBELL_ROOM && has_room(link));
+}
+
+int pabal__link_ask(struct pabal_link *link, uint32_t wants)
+{
+	pabal__doorbell_ask(&link->bell, wants);
+	return has_any(link, wants);
+}
+
+void pabal__link_wake_read(struct pabal_link *link)
+{
+	pabal__doorbell_answer(&link->bell);
+}
+
+static int make_ready_fd(struct pabal_link *link, uint32_t event)
+{
+	struct pabal__doorbell *bell = &link->bell;
+	int latch = pabal__wake_open(), group;
+	int fds[] = { bell->socket, bell->pidfd, latch };
+
+	if (latch < 0)
+		return latch;
+	group = pabal__wake_group(fds, 3);
+	if (group < 0) {
+		close(latch);
+		return group;
+	}
+	bell->latch[event - 1] = latch;
+	link->ready[event - 1] = group;
+	pabal__doorbell_stand(bell, event);
+	if (has_any(link, event))
+		pabal__wake_set(latch);
+	return group;
+}
+
+int pabal_link_fd(pabal_link *link, uint32_t event)
+{
+	int r = pabal__link_check(link, PABAL_NOWAIT);
+
+	if (r < 0)
+		return r;
+	if (event != PABAL_READABLE && event != PABAL_WRITABLE)
+		return pabal__fail(-EINVAL, "event is 0x%x: it is PABAL_READABLE or PABAL_WRITABLE, one descriptor each", event);
+	pthread_mutex_lock(&link->ready_lock);
+	r = link->ready[event - 1] >= 0 ? link->ready[event - 1] : make_ready_fd(link, event);
+	pthread_mutex_unlock(&link->ready_lock);
+	return r < 0 ? pabal__fail(r, "no descriptor for poll: too many are open, or there is no memory") : r;
+}

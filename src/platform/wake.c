@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * platform/wake.c - send, recv, eventfd, ppoll, epoll.
+ *
+ * ppoll, not poll: the kernel goes on with it after SIGSTOP and SIGCONT, and it ends with EINTR when a handler ran, whatever SA_RESTART says.
+ */
+#include "platform/wake.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+int pabal__wake_open(void)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	return fd < 0 ? pabal__errno() : fd;
+}
+
+void pabal__wake_set(int fd)
+{
+	uint64_t one = 1;
+	int saved = errno;
+
+	if (write(fd, &one, sizeof one) < 0) {
+		/* It is full, and so readable. */
+	}
+	errno = saved;
+}
+
+void pabal__wake_clear(int fd)
+{
+	uint64_t count;
+	int saved = errno;
+
+	if (read(fd, &count, sizeof count) < 0) {
+		/* It was clear. */
+	}
+	errno = saved;
+}
+
+void pabal__wake_send(int socket)
+{
+	int saved = errno;
+
+	if (send(socket, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+		/* Full: it is readable there. Gone: poll tells. */
+	}
+	errno = saved;
+}
+
+bool pabal__wake_drain(int socket, uint32_t count_max)
+{
+	int saved = errno;
+	uint32_t count = 0;
+	char byte;
+
+	while (count < count_max && recv(socket, &byte, 1, MSG_DONTWAIT) > 0)
+		count++;
+	errno = saved;
+	return count > 0;
+}
+
+int pabal__wake_poll(const int *fds, uint32_t count, int64_t duration_ns, uint32_t *ret_ready)
+{
+	struct timespec duration = { .tv_sec = duration_ns / 1000000000, .tv_nsec = duration_ns % 1000000000 };
+	struct pollfd polls[PABAL__WAKE_FDS];
+	int saved = errno, r;
+
+	for (uint32_t i = 0; i < count; i++)
+		polls[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN | POLLRDHUP };
+	r = ppoll(polls, count, duration_ns == INT64_MAX ? NULL : &duration, NULL);
+	if (r < 0)
+		r = errno == EINTR ? -EINTR : pabal__errno();
+	for (uint32_t i = 0; i < count; i++) {
+		short got = r > 0 ? polls[i].revents : 0;
+
+		ret_ready[i] = (got & POLLIN ? PABAL__WAKE_READY : 0u) | (got & (POLLHUP | POLLRDHUP | POLLERR) ? PABAL__WAKE_HUNG_UP : 0u);
+	}
+	errno = saved;
+	return r;
+}
+
+int pabal__wake_group(const int *fds, uint32_t count)
+{
+	int group = epoll_create1(EPOLL_CLOEXEC);
+
+	if (group < 0)
+		return pabal__errno();
+	for (uint32_t i = 0; i < count; i++) {
+		struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP };
+
+		if (fds[i] >= 0 && epoll_ctl(group, EPOLL_CTL_ADD, fds[i], &event)) {
+			int r = pabal__errno();
+
+			close(group);
+			return r;
+		}
+	}
+	return group;
+}

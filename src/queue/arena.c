@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * queue/arena.c - first fit, neighbours joined.
+ *
+ * A block is FREE, LOANED (the writer fills it) or SENT (the reader's to read). FREE -> LOANED -> FREE: private to the writer. LOANED -> SENT: with the commit of its message in the
+ * ring. SENT -> FREE: the reader stores the use of the ticket in its own half, the writer sees it. A writer killed in any state takes the arena with it, once the reader has let go of its
+ * mapping; a reader killed holds blocks that nobody needs any more.
+ *
+ * First fit begins at 0, so that a few messages to and fro stay where the caches have them. Everything the reader says is one word a ticket, and only one value of it means anything.
+ */
+#include "queue/arena.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	BLOCK_ALIGN = 64,
+	NODES_FIRST = 16, /* a guess: few programs have more large messages under way */
+};
+
+static struct pabal__arena_node *node_at(const struct pabal__arena *arena, uint32_t node)
+{
+	return &arena->nodes[node];
+}
+
+/* So many nodes, at least, that a split cannot fail. */
+static int more_nodes(struct pabal__arena *arena)
+{
+	uint32_t count = arena->node_count ? arena->node_count * 2 : NODES_FIRST;
+	struct pabal__arena_node *nodes = realloc(arena->nodes, count * sizeof *nodes);
+
+	if (!nodes)
+		return -ENOMEM;
+	arena->nodes = nodes;
+	for (uint32_t i = count; i-- > arena->node_count;) {
+		nodes[i].later = arena->spare_node;
+		arena->spare_node = i;
+	}
+	arena->node_count = count;
+	return 0;
+}
+
+static uint32_t take_node(struct pabal__arena *arena)
+{
+	uint32_t node = arena->spare_node;
+
+	arena->spare_node = node_at(arena, node)->later;
+	return node;
+}
+
+static void spare_node(struct pabal__arena *arena, uint32_t node)
+{
+	node_at(arena, node)->later = arena->spare_node;
+	arena->spare_node = node;
+}
+
+int pabal__arena_init(struct pabal__arena *arena, uint64_t memory_max, const struct pabal__half *peer)
+{
+	memset(arena, 0, sizeof *arena);
+	arena->spare_node = arena->oldest = arena->newest = PABAL__ARENA_NONE;
+	arena->size = pabal__stream_arena_size(memory_max);
+	arena->released = peer->released;
+	arena->tickets = calloc(PABAL__STREAM_TICKETS, sizeof *arena->tickets);
+	arena->uses = calloc(PABAL__STREAM_TICKETS, sizeof *arena->uses);
+	if (!arena->tickets || !arena->uses || more_nodes(arena) < 0) {
+		pabal__arena_deinit(arena);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < PABAL__STREAM_TICKETS; i++) {
+		arena->tickets[i] = PABAL__STREAM_TICKETS - 1 - i;
+		arena->uses[i] = PABAL__STREAM_USE;
+	}
+	arena->ticket_count = PABAL__STREAM_TICKETS;
+	arena->first = take_node(arena);
+	*node_at(arena, arena->first) = (struct pabal__arena_node){
+		.size = arena->size, .before = PABAL__ARENA_NONE, .after = PABAL__ARENA_NONE, .state = PABAL__ARENA_FREE
+	};
+	return 0;
+}
+
+void pabal__arena_deinit(struct pabal__arena *arena)
+{
+	free(arena->nodes);
+	free(arena->tickets);
+	free(arena->uses);
+	memset(arena, 0, sizeof *arena);
+}
+
+static uint32_t first_fit(const struct pabal__arena *arena, uint64_t size)
+{
+	for (uint32_t node = arena->first; node != PABAL__ARENA_NONE; node = node_at(arena, node)->after)
+		if (node_at(arena, node)->state == PABAL__ARENA_FREE && node_at(arena, node)->size >= size)
+			return node;
+	return PABAL__ARENA_NONE;
+}
+
+/* Cut @size bytes from the front of a free run. There is a spare node. */
+static void split(struct pabal__arena *arena, uint32_t node, uint64_t size)
+{
+	struct pabal__arena_node *front = node_at(arena, node), *rest;
+	uint32_t behind;
+
+	if (front->size == size)
+		return;
+	behind = take_node(arena);
+	rest = node_at(arena, behind);
+	*rest = (struct pabal__arena_node){
+		.offset = front->offset + size, .size = front->size - size, .before = node, .after = front->after, .state = PABAL__ARENA_FREE
+	};
+	if (rest->after != PABAL__ARENA_NONE)
+		node_at(arena, rest->after)->before = behind;
+	front->after = behind;
+	front->size = size;
+}
+
+int pabal__arena_allocate(struct pabal__arena *arena, uint64_t size, uint32_t *ret_node)
+{
+	uint64_t bytes = (size + BLOCK_ALIGN - 1) & ~(uint64_t)(BLOCK_ALIGN - 1);
+	uint32_t node = PABAL__ARENA_NONE;
+	int r;
+
+	if (arena->spare_node == PABAL__ARENA_NONE) {
+		r = more_nodes(arena);
+		if (r < 0)
+			return r;
+	}
+	if (arena->ticket_count)
+		node = first_fit(arena, bytes);
+	if (node == PABAL__ARENA_NONE) {
+		r = pabal__arena_reclaim(arena, UINT32_MAX);
+		if (r < 0)
+			return r;
+		if (arena->ticket_count)
+			node = first_fit(arena, bytes);
+	}
+	if (node == PABAL__ARENA_NONE)
+		return 1;
+	split(arena, node, bytes);
+	node_at(arena, node)->state = PABAL__ARENA_LOANED;
+	node_at(arena, node)->ticket = arena->tickets[--arena->ticket_count];
+	arena->used += bytes;
+	*ret_node = node;
+	return 0;
+}
+
+/* Join a free run with the one behind it. */
+static void join(struct pabal__arena *arena, uint32_t node)
+{
+	struct pabal__arena_node *front = node_at(arena, node), *rest;
+	uint32_t behind = front->after;
+
+	if (behind == PABAL__ARENA_NONE || node_at(arena, behind)->state != PABAL__ARENA_FREE)
+		return;
+	rest = node_at(arena, behind);
+	front->size += rest->size;
+	front->after = rest->after;
+	if (rest->after != PABAL__ARENA_NONE)
+		node_at(arena, rest->after)->before = node;
+	spare_node(arena, behind);
+}
+
+void pabal__arena_free(struct pabal__arena *arena, uint32_t node)
+{
+	struct pabal__arena_node *block = node_at(arena, node);
+	uint32_t before = block->before;
+
+	arena->used -= block->size;
+	arena->tickets[arena->ticket_count++] = block->ticket;
+	block->state = PABAL__ARENA_FREE;
+	join(arena, node);
+	if (before != PABAL__ARENA_NONE && node_at(arena, before)->state == PABAL__ARENA_FREE)
+		join(arena, before);
+}
+
+void pabal__arena_send(struct pabal__arena *arena, uint32_t node, uint64_t size, struct pabal__stream_place *ret_place)
+{
+	struct pabal__arena_node *block = node_at(arena, node);
+
+	block->state = PABAL__ARENA_SENT;
+	block->later = PABAL__ARENA_NONE;
+	if (arena->newest == PABAL__ARENA_NONE)
+		arena->oldest = node;
+	else
+		node_at(arena, arena->newest)->later = node;
+	arena->newest = node;
+	arena->sent_count++;
+	*ret_place =
+		(struct pabal__stream_place){ .offset = block->offset, .size = size, .ticket = block->ticket, .use = ++arena->uses[block->ticket] };
+}
+
+/* 1: released, 0: not yet, -EBADMSG. A ticket's word is the last use or the one before it; before the first one it is 0. */
+static int is_released(const struct pabal__arena *arena, const struct pabal__arena_node *block)
+{
+	/* acquire: the reader has read the block; pairs with the release in pabal__arena_release() */
+	uint32_t said = atomic_load_explicit(&arena->released[block->ticket], memory_order_acquire), use = arena->uses[block->ticket];
+
+	if (said == use)
+		return 1;
+	if (said == use - 1 || said == 0 || PABAL__FAULT(RELEASED_UNCHECKED))
+		return 0;
+	return -EBADMSG;
+}
+
+static void forget_sent(struct pabal__arena *arena, uint32_t node, uint32_t earlier)
+{
+	uint32_t later = node_at(arena, node)->later;
+
+	if (earlier == PABAL__ARENA_NONE)
+		arena->oldest = later;
+	else
+		node_at(arena, earlier)->later = later;
+	if (arena->newest == node)
+		arena->newest = earlier;
+	arena->sent_count--;
+}
+
+int pabal__arena_reclaim(struct pabal__arena *arena, uint32_t count_max)
+{
+	uint32_t node = arena->oldest, earlier = PABAL__ARENA_NONE;
+	int count = 0;
+
+	for (uint32_t i = 0; node != PABAL__ARENA_NONE && i < count_max; i++) {
+		uint32_t later = node_at(arena, node)->later;
+		int r = is_released(arena, node_at(arena, node));
+
+		if (r < 0)
+			return r;
+		if (r) {
+			forget_sent(arena, node, earlier);
+			pabal__arena_free(arena, node);
+			count++;
+		} else {
+			earlier = node;
+		}
+		node = later;
+	}
+	return count;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * queue/arena.h - where the large messages of one direction lie.
+ *
+ * The arena lies in the writer's half, its bookkeeping in the writer's private memory: nothing of it can be bent from outside. Each block under way has a ticket;
+ * the reader gives a block back, in any order, by one store into its own half: released[ticket] = use. Offsets and atomics only; real memory behind a block is the
+ * caller's matter.
+ */
+#ifndef PABAL_SRC_QUEUE_ARENA_H
+#define PABAL_SRC_QUEUE_ARENA_H
+
+#include "queue/stream.h"
+
+enum { PABAL__ARENA_NONE = UINT32_MAX };
+
+enum pabal__arena_state { PABAL__ARENA_FREE, PABAL__ARENA_LOANED, PABAL__ARENA_SENT };
+
+/* A run of bytes, free or in use. Neighbours in the list are neighbours in the arena. */
+struct pabal__arena_node {
+	uint64_t offset, size;
+	uint32_t before, after; /* in order of offsets */
+	uint32_t later;         /* of those sent: the next one; of spare nodes: the next spare one */
+	uint32_t ticket;
+	enum pabal__arena_state state;
+};
+
+struct pabal__arena {
+	struct pabal__arena_node *nodes;
+	uint32_t node_count, spare_node;
+	uint32_t first;          /* the node at offset 0 */
+	uint32_t oldest, newest; /* of those sent and not known to be released */
+	uint32_t sent_count;
+	uint32_t ticket_count;            /* how many are spare */
+	uint32_t *tickets;                /* the spare ones */
+	uint32_t *uses;                   /* of each ticket, the last one */
+	const _Atomic uint32_t *released; /* the peer's words */
+	uint64_t size, used;              /* bytes */
+};
+
+/* 0 or -ENOMEM. */
+int pabal__arena_init(struct pabal__arena *arena, uint64_t memory_max, const struct pabal__half *peer);
+void pabal__arena_deinit(struct pabal__arena *arena);
+
+/* The lowest free run of @size bytes (1 at least). 0; 1: there is none now; -ENOMEM, -EBADMSG. */
+int pabal__arena_allocate(struct pabal__arena *arena, uint64_t size, uint32_t *ret_node);
+
+/* A block that was not sent. */
+void pabal__arena_free(struct pabal__arena *arena, uint32_t node);
+
+/* The block goes out with the next message: fills in where it lies. It is given back when the peer says so. */
+void pabal__arena_send(struct pabal__arena *arena, uint32_t node, uint64_t size, struct pabal__stream_place *ret_place);
+
+/* Look at up to @count_max of those sent, oldest first, and free what the peer has released. How many, or -EBADMSG: its words make no sense. */
+int pabal__arena_reclaim(struct pabal__arena *arena, uint32_t count_max);
+
+/* The reader: does the place lie in an arena of @memory_max bytes? */
+static inline bool pabal__arena_holds(uint64_t memory_max, const struct pabal__stream_place *place)
+{
+	uint64_t size = pabal__stream_arena_size(memory_max);
+
+	return place->offset % 64 == 0 && place->size <= memory_max && place->offset <= size && place->size <= size - place->offset &&
+	       place->ticket < PABAL__STREAM_TICKETS;
+}
+
+/* The reader: done with a large message. */
+static inline void pabal__arena_release(struct pabal__half *mine, uint32_t ticket, uint32_t use)
+{
+	/* release: our reads are done; pairs with the acquire in pabal__arena_reclaim() */
+	atomic_store_explicit(&mine->released[ticket], use, PABAL__FAULT(RELEASED_RELAXED) ? memory_order_relaxed : memory_order_release);
+}
+
+#endif

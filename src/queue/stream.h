@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * queue/stream.h - one direction of a link: a ring that one process writes and another reads, each in memory of its own.
+ *
+ * Each of the two owns one half: memory that it alone can write, and that the other can only read. The writer's half holds the ring and the arena of large messages; the
+ * reader's half says how far it has read and what it has released. So a direction is written by two hands, but no word is. Offsets and atomics only; who
+ * sleeps and who wakes whom stands in wait/doorbell.h, what a message means in model/.
+ */
+#ifndef PABAL_SRC_QUEUE_STREAM_H
+#define PABAL_SRC_QUEUE_STREAM_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/fault.h"
+
+enum {
+	PABAL__STREAM_BYTES =
+		1
+		<< 17, /* of a ring, slack included; a power of two. Measured: 64 KiB streams slower, 256 KiB no faster, and it is really allocated */
+	PABAL__STREAM_SLACK = 2048,      /* the last bytes of it: a message may start before them and end in them, so it is never cut in two */
+	PABAL__STREAM_INLINE_MAX = 1024, /* bytes of payload in the ring: PABAL_LINK_INLINE_MAX */
+	PABAL__STREAM_TICKETS = 2048,    /* large messages under way; the ring holds about as many of their entries */
+	PABAL__STREAM_FIRST = 8,         /* offset of the first header: payloads are aligned to 16 bytes */
+};
+
+#define PABAL__STREAM_MAGIC UINT64_C(0x314b4e494c424150) /* "PABLINK1" */
+#define PABAL__STREAM_MEMORY_MAX (UINT64_C(1) << 40)     /* bytes of an arena; as large as a mailbox's memory may be */
+
+#ifdef PABAL_TEST
+#define PABAL__STREAM_SEQUENCE UINT32_C(0xfffffff0) /* of the first message: a few before the wrap */
+#define PABAL__STREAM_USE UINT32_C(0xfffffffd)      /* of the first use of a ticket, less one */
+#else
+#define PABAL__STREAM_SEQUENCE UINT32_C(1)
+#define PABAL__STREAM_USE UINT32_C(0)
+#endif
+
+/*
+ * The memory of one side. Its owner alone writes it; the other side reads it. What is written for different readings lies on different pairs of lines: processors
+ * fetch pairs.
+ */
+struct pabal__half {
+	uint64_t magic; /* this line: written once, before the other side maps it */
+	uint64_t memory_max;
+	_Alignas(128) _Atomic uint64_t position;  /* how far the owner has read the other side's ring */
+	_Alignas(128) _Atomic uint64_t arm;       /* what the owner wants to be woken for, number:32 | wants:32 (wait/doorbell.h) */
+	_Atomic uint32_t state;                   /* PABAL__HALF_...; on the same line: whoever sends reads both */
+	_Alignas(128) _Atomic uint64_t ring_word; /* the last arm of the other side that the owner rang, its number */
+	_Alignas(128) _Atomic uint32_t
+		released[PABAL__STREAM_TICKETS]; /* the last use of each of the other side's tickets that the owner has released */
+	_Alignas(128) unsigned char ring[PABAL__STREAM_BYTES];
+	_Alignas(4096) unsigned char arena[]; /* large messages, memory_max bytes rounded up to a page */
+};
+
+enum pabal__half_state {
+	PABAL__HALF_CLOSED = 1, /* an orderly end: the owner sends and receives no more */
+	PABAL__HALF_FENCES = 2, /* the owner has no membarrier: it fences after each message, so that the one who sleeps needs none */
+};
+
+/* What lies in the ring, told by each header: sequence:32 | kind:4 | length:28. */
+enum pabal__stream_kind {
+	PABAL__STREAM_DATA = 1,  /* length bytes of payload */
+	PABAL__STREAM_EXTRA = 2, /* struct pabal__stream_extra, then the payload */
+	PABAL__STREAM_LARGE = 3, /* struct pabal__stream_extra and struct pabal__stream_place: the payload lies in the arena */
+	PABAL__STREAM_SKIP = 4,  /* nothing: the reader goes on behind it */
+};
+
+/* What goes with a message beside its bytes. */
+struct pabal__stream_extra {
+	uint64_t call; /* of a call or a reply: which; else 0 */
+	uint32_t tag;
+	uint16_t fd_count;
+	uint16_t what; /* PABAL__MESSAGE_... (model/link.h) */
+};
+
+struct pabal__stream_place {
+	uint64_t offset, size; /* in the arena, bytes */
+	uint32_t ticket, use;
+	uint64_t reserved;
+};
+
+/* The writing end; private to the process. One thread at a time. */
+struct pabal__writer {
+	unsigned char *ring;              /* ours */
+	const _Atomic uint64_t *position; /* the peer's word: how far it has read */
+	uint64_t next;                    /* position of the next header; positions count bytes and never go back */
+	uint64_t limit;                   /* up to here the next header may move */
+	uint64_t read;                    /* how far the peer has read, as it last said and was believed */
+	uint64_t gap, gap_end;            /* offsets of a loan that others overtook: messages are laid around it; gap_end 0: there is none */
+	uint32_t sequence;                /* of the next message */
+};
+
+/* The reading end. */
+struct pabal__reader {
+	const unsigned char *ring;  /* the peer's */
+	_Atomic uint64_t *position; /* our word */
+	uint64_t next;
+	uint32_t sequence;
+};
+
+/* Bytes of one side's memory; 0: @memory_max is out of range (1 to 2^40). Everything before the arena is to be backed by real memory at once. */
+uint64_t pabal__stream_size(uint64_t memory_max);
+uint64_t pabal__stream_arena_size(uint64_t memory_max);
+
+/* Write the first words of @mine, which is all zeros: once, by its owner, before the other side maps it. */
+void pabal__stream_format(void *mine, uint64_t memory_max);
+
+/* Is what the peer handed over such a half, of that size? Looked at once. */
+bool pabal__stream_fits(const void *half, uint64_t memory_max);
+
+void pabal__writer_init(struct pabal__writer *writer, struct pabal__half *mine, const struct pabal__half *peer);
+void pabal__reader_init(struct pabal__reader *reader, struct pabal__half *mine, const struct pabal__half *peer);
+
+/* Where in the ring a position lies. */
+static inline size_t pabal__stream_offset(uint64_t position)
+{
+	return position & (PABAL__STREAM_BYTES - 1);
+}
+
+/* Bytes that a message takes in the ring: header and content, in cells of 16. */
+static inline uint64_t pabal__stream_cells(uint64_t length)
+{
+	return (length + 8 + 15) & ~UINT64_C(15);
+}
+
+/* The position behind a message: no header lies in the slack, the next one lies in the next lap then. */
+static inline uint64_t pabal__stream_after(uint64_t position, uint64_t cells)
+{
+	position += cells;
+	if (__builtin_expect(pabal__stream_offset(position) >= PABAL__STREAM_BYTES - PABAL__STREAM_SLACK, 0))
+		position = (position | (PABAL__STREAM_BYTES - 1)) + 1 + PABAL__STREAM_FIRST;
+	return position;
+}
+
+/* Header words are atomics that lie in bytes. */
+static inline _Atomic uint64_t *pabal__stream_header(unsigned char *ring, uint64_t position)
+{
+	return (_Atomic uint64_t *)(void *)(ring + pabal__stream_offset(position));
+}
+
+/* Ask the peer's word, and lay a skip around the gap. 1: room, 0: none, -EBADMSG: the peer's word makes no sense. */
+int pabal__writer_look_for_room(struct pabal__writer *writer, uint64_t cells);
+
+/* Is there room for a message of so many bytes in cells, and for looking at the header behind it? 1, 0 or -EBADMSG. */
+static inline int pabal__writer_room(struct pabal__writer *writer, uint64_t cells)
+{
+	if (__builtin_expect(pabal__stream_after(writer->next, cells) <= writer->limit, 1))
+		return 1;
+	return pabal__writer_look_for_room(writer, cells);
+}
+
+/* Where the content of the next message goes. */
+static inline unsigned char *pabal__writer_content(struct pabal__writer *writer)
+{
+	return writer->ring + pabal__stream_offset(writer->next) + 8;
+}
+
+/*
+ * The commit: publish the message whose content is there, and for which there is room.
+ *
+ * Old payload must never look like the header that is waited for: what lies where the next header will be is looked at before this one is published.
+ */
+static inline void pabal__writer_publish(struct pabal__writer *writer, enum pabal__stream_kind kind, uint64_t length)
+{
+	uint64_t after = pabal__stream_after(writer->next, pabal__stream_cells(length));
+	_Atomic uint64_t *behind = pabal__stream_header(writer->ring, after);
+	uint32_t sequence = writer->sequence;
+
+	/* relaxed: ours to write; ordered before the header by its release */
+	if (__builtin_expect((uint32_t)(atomic_load_explicit(behind, memory_order_relaxed) >> 32) == sequence + 1, 0) && !PABAL__FAULT(STALE_HEADER))
+		atomic_store_explicit(behind, (uint64_t) ~(sequence + 1) << 32, memory_order_relaxed);
+	/* release: the content is there; pairs with the acquire in pabal__reader_look() */
+	atomic_store_explicit(pabal__stream_header(writer->ring, writer->next), (uint64_t)sequence << 32 | (uint32_t)kind << 28 | length,
+			      PABAL__FAULT(HEADER_RELAXED) ? memory_order_relaxed : memory_order_release);
+	writer->next = after;
+	writer->sequence = sequence + 1;
+}
+
+/* A loan of the next cells is out, and another message is to go first: lay a skip over it, and remember the gap. There is room: the loan had it. */
+void pabal__writer_overtake(struct pabal__writer *writer, uint64_t cells);
+
+/* The gap is no longer in use. */
+void pabal__writer_close_gap(struct pabal__writer *writer);
+
+/* The low half of the next header, kind:4 | length:28; 0: nothing is there. */
+static inline uint32_t pabal__reader_look(const struct pabal__reader *reader)
+{
+	/* acquire: pairs with the release in pabal__writer_publish() */
+	uint64_t header = atomic_load_explicit((const _Atomic uint64_t *)(const void *)(reader->ring + pabal__stream_offset(reader->next)),
+					       memory_order_acquire);
+
+	return (uint32_t)(header >> 32) == reader->sequence ? (uint32_t)header : 0;
+}
+
+static inline enum pabal__stream_kind pabal__stream_kind_of(uint32_t header)
+{
+	return (enum pabal__stream_kind)(header >> 28);
+}
+
+static inline uint32_t pabal__stream_length_of(uint32_t header)
+{
+	return header & ((UINT32_C(1) << 28) - 1);
+}
+
+/* Is it a header that an honest peer writes? Its content then lies in the ring, and so does the next header. */
+static inline bool pabal__reader_sound(const struct pabal__reader *reader, uint32_t header)
+{
+	uint32_t length = pabal__stream_length_of(header);
+
+	switch (pabal__stream_kind_of(header)) {
+	case PABAL__STREAM_DATA:
+		return length <= PABAL__STREAM_INLINE_MAX;
+	case PABAL__STREAM_EXTRA:
+		return length >= sizeof(struct pabal__stream_extra) && length <= sizeof(struct pabal__stream_extra) + PABAL__STREAM_INLINE_MAX;
+	case PABAL__STREAM_LARGE:
+		return length == sizeof(struct pabal__stream_extra) + sizeof(struct pabal__stream_place);
+	case PABAL__STREAM_SKIP:
+		return pabal__stream_offset(reader->next) + pabal__stream_cells(length) <= PABAL__STREAM_BYTES;
+	default:
+		return false;
+	}
+}
+
+/* The content of the message that was looked at. The peer may be changing it. */
+static inline const unsigned char *pabal__reader_content(const struct pabal__reader *reader)
+{
+	return reader->ring + pabal__stream_offset(reader->next) + 8;
+}
+
+/* Done with the message that was looked at: the peer may write over it. */
+static inline void pabal__reader_consume(struct pabal__reader *reader, uint32_t header)
+{
+	reader->next = pabal__stream_after(reader->next, pabal__stream_cells(pabal__stream_length_of(header)));
+	reader->sequence++;
+	/* release: our reads are done; pairs with the acquire in pabal__writer_look_for_room() */
+	atomic_store_explicit(reader->position, reader->next, PABAL__FAULT(POSITION_RELAXED) ? memory_order_relaxed : memory_order_release);
+}
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wait/doorbell_wait.c - spin as long as it pays, yield once, arm, look again, sleep.
+ *
+ * The same order as in wait/wait.c, over a doorbell instead of a bell. There are no wait slices: the peer's death wakes whoever polls. Who has a time limit sleeps no longer
+ * than that; a time-out costs the kernel a few microseconds more, so without one there is none.
+ */
+#include "wait/doorbell_wait.h"
+
+#include <errno.h>
+
+#include <pabal/base.h>
+
+#include "platform/clock.h"
+
+enum {
+	SPIN_MAX_NS = 20000, /* these six as in wait/wait.c, and measured there */
+	SPIN_START_NS = 4000,
+	SPIN_LEAST_NS = 500,
+	SPIN_RETRY = 64,
+	YIELD_LONG_NS = 250000,
+	YIELD_BAN = 100,
+	LOOKS = 16,              /* looks between two looks at the clock */
+	ROUNDS = 64,             /* rounds of looks between two questions to the kernel whether the peer lives: 50 microseconds and more */
+	NO_BARRIER_NS = 1000000, /* a sleep where there is no membarrier: a publication may be missed for so long */
+};
+
+struct waiting {
+	struct pabal__doorbell *bell;
+	const struct pabal__doorbell_wait *wait;
+	int64_t deadline;
+	uint32_t acknowledged;
+	bool signalled; /* a signal handler ran while we slept */
+};
+
+static int64_t hint(const _Atomic int64_t *value)
+{
+	return atomic_load_explicit(value, memory_order_relaxed); /* alone: tuning only */
+}
+
+static void set_hint(_Atomic int64_t *value, int64_t to)
+{
+	atomic_store_explicit(value, to, memory_order_relaxed); /* alone: tuning only */
+}
+
+void pabal__spin_init(struct pabal__spin *spin)
+{
+	set_hint(&spin->spin_ns, SPIN_START_NS);
+}
+
+static inline int attempt(const struct waiting *waiting)
+{
+	return waiting->wait->attempt(waiting->wait->object);
+}
+
+/* Why to stop waiting now, or 0. */
+static int give_up(const struct waiting *waiting)
+{
+	struct pabal__doorbell *bell = waiting->bell;
+	uint32_t count = atomic_load_explicit(&bell->interrupts, memory_order_acquire); /* pairs with the interrupt's release */
+
+	if (count != waiting->acknowledged) {
+		atomic_store_explicit(&bell->acknowledged, count, memory_order_relaxed); /* alone: for waits that begin later */
+		return -ECANCELED;
+	}
+	if (waiting->signalled && !(bell->flags & PABAL_RESTART))
+		return -EINTR;
+	if (waiting->deadline != INT64_MAX && pabal__clock_now() >= waiting->deadline)
+		return -ETIMEDOUT;
+	return 0;
+}
+
+static int look_often(const struct waiting *waiting)
+{
+	for (int i = 0; i < LOOKS; i++) {
+		int r;
+
+		pabal__cpu_pause();
+		r = attempt(waiting);
+		if (r <= 0)
+			return r;
+	}
+	return PABAL__DOORBELL_WAIT;
+}
+
+/* PABAL_WAIT_SPIN: never sleep. */
+static int spin_only(const struct waiting *waiting)
+{
+	struct pabal__doorbell *bell = waiting->bell;
+
+	for (uint32_t round = 1;; round++) {
+		int r = look_often(waiting);
+
+		if (r <= 0)
+			return r;
+		r = give_up(waiting);
+		if (r < 0)
+			return r;
+		if (round % ROUNDS == 0) {
+			pabal__doorbell_ask_kernel(bell);
+			if (bell->service)
+				bell->service(bell->service_argument);
+		}
+	}
+}
+
+/* Spin as long as it has paid lately. */
+static int spin(const struct waiting *waiting)
+{
+	struct pabal__spin *spin = waiting->wait->spin;
+	int64_t budget = hint(&spin->spin_ns), start;
+	int r;
+
+	if (budget < SPIN_LEAST_NS) {
+		if (atomic_fetch_add_explicit(&spin->waits, 1, memory_order_relaxed) % SPIN_RETRY) /* alone: tuning only */
+			return PABAL__DOORBELL_WAIT;
+		budget = INT64_C(2) * SPIN_LEAST_NS;
+	}
+	r = look_often(waiting); /* before the clock is read at all */
+	start = pabal__clock_now();
+	while (r > 0 && pabal__clock_now() - start < budget)
+		r = look_often(waiting);
+	if (r <= 0)
+		set_hint(&spin->spin_ns, budget * 2 < SPIN_MAX_NS ? budget * 2 : SPIN_MAX_NS);
+	else
+		set_hint(&spin->spin_ns, budget / 2);
+	return r;
+}
+
+/* One yield: the best there is when the peer wants this very core. */
+static int yield(const struct waiting *waiting)
+{
+	struct pabal__spin *spin = waiting->wait->spin;
+	int64_t before = pabal__clock_now(), took;
+
+	if (before < hint(&spin->yield_after))
+		return PABAL__DOORBELL_WAIT;
+	pabal__cpu_yield();
+	took = pabal__clock_now() - before;
+	if (took > YIELD_LONG_NS)
+		set_hint(&spin->yield_after, before + took * YIELD_BAN);
+	return attempt(waiting);
+}
+
+/* How long to sleep at most; 0: the time is up. */
+static int64_t longest(const struct waiting *waiting, bool barrier)
+{
+	int64_t duration = barrier ? INT64_MAX : NO_BARRIER_NS, left;
+
+	if (waiting->deadline == INT64_MAX)
+		return duration;
+	left = waiting->deadline - pabal__clock_now();
+	if (left <= 0)
+		return 0;
+	return left < duration ? left : duration;
+}
+
+/* Tell those who look on. Of several threads the last one to begin is told. */
+static void tell(const struct waiting *waiting, bool waits)
+{
+	_Atomic uint64_t *told = waiting->bell->told[waiting->wait->event - 1];
+
+	if (told) /* alone: for who looks on */
+		atomic_store_explicit(told, waits ? pabal__waiting_pack(pabal__clock_now(), waiting->deadline) : 0, memory_order_relaxed);
+}
+
+static int arm_and_sleep(struct waiting *waiting)
+{
+	struct pabal__doorbell *bell = waiting->bell;
+	uint32_t event = waiting->wait->event, count_in = event;
+	bool barrier;
+	int r;
+
+	tell(waiting, true);
+	for (;;) {
+		uint32_t seen = pabal__doorbell_enter(bell, count_in, &barrier);
+
+		count_in = 0;
+		r = PABAL__FAULT(NO_SECOND_LOOK) ? PABAL__DOORBELL_WAIT : attempt(waiting);
+		if (r <= 0)
+			break;
+		r = give_up(waiting);
+		if (r < 0)
+			break;
+		if (pabal__doorbell_sleep(bell, seen, longest(waiting, barrier)) == -EINTR)
+			waiting->signalled = true;
+		/* No last look: the kernel says -EINTR to those only whom nobody has rung for. */
+		if (waiting->signalled && !(bell->flags & PABAL_RESTART)) {
+			r = give_up(waiting);
+			break;
+		}
+	}
+	pabal__doorbell_leave(bell, event);
+	tell(waiting, false);
+	return r;
+}
+
+int pabal__doorbell_wait(struct pabal__doorbell *bell, const struct pabal__doorbell_wait *wait, int64_t timeout_ns)
+{
+	struct waiting waiting = { .bell = bell, .wait = wait, .deadline = pabal__clock_deadline(timeout_ns) };
+	int r = PABAL__DOORBELL_WAIT;
+
+	/* relaxed: an interrupt since the last one counts for us */
+	waiting.acknowledged = atomic_load_explicit(&bell->acknowledged, memory_order_relaxed);
+	if (bell->flags & PABAL_WAIT_SPIN)
+		return spin_only(&waiting);
+	if (!(bell->flags & PABAL_WAIT_BLOCK))
+		r = spin(&waiting);
+	if (r > 0)
+		r = yield(&waiting);
+	return r > 0 ? arm_and_sleep(&waiting) : r;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wait/doorbell_wait.h - wait until an attempt succeeds, woken by a doorbell.
+ *
+ * Every blocking call of a link waits here.
+ */
+#ifndef PABAL_SRC_WAIT_DOORBELL_WAIT_H
+#define PABAL_SRC_WAIT_DOORBELL_WAIT_H
+
+#include "wait/doorbell.h"
+
+/* What an attempt returns when it must be tried again; 0 and negative errors are final. */
+enum { PABAL__DOORBELL_WAIT = 1 };
+
+/* How one direction spins. Hints: threads may mix them up without harm. */
+struct pabal__spin {
+	_Atomic int64_t spin_ns;     /* what spinning may cost; grows when it pays */
+	_Atomic int64_t yield_after; /* no yield before this moment */
+	_Atomic uint32_t waits;
+};
+
+/* What is waited for. */
+struct pabal__doorbell_wait {
+	int (*attempt)(void *object); /* 0, a negative error, or PABAL__DOORBELL_WAIT */
+	void *object;
+	uint32_t event;
+	struct pabal__spin *spin;
+};
+
+void pabal__spin_init(struct pabal__spin *spin);
+
+/* The caller has attempted in vain. Returns what an attempt returned in the end, or -ETIMEDOUT, -EINTR, -ECANCELED. @timeout_ns: not PABAL_NOWAIT. */
+int pabal__doorbell_wait(struct pabal__doorbell *bell, const struct pabal__doorbell_wait *wait, int64_t timeout_ns);
+
+#endif
