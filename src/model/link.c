@@ -97,6 +97,7 @@ static int init_bell(struct pabal_link *link, const struct pabal__link_parts *pa
 
 int pabal__link_init(struct pabal_link *link, const struct pabal__link_parts *parts, uint32_t flags)
 {
+	struct pabal__arena_books *books;
 	int r = pabal__fork_init();
 
 	if (r < 0)
@@ -107,14 +108,15 @@ int pabal__link_init(struct pabal_link *link, const struct pabal__link_parts *pa
 	link->peer = parts->peer;
 	link->mine_max = parts->mine_max;
 	link->peer_max = parts->peer_max;
-	r = pabal__arena_init(&link->sending.arena, link->mine_max, link->peer);
-	if (r < 0)
-		return r;
+	books = calloc(1, sizeof *books);
+	if (!books)
+		return -ENOMEM;
 	r = init_bell(link, parts);
 	if (r < 0) {
-		pabal__arena_deinit(&link->sending.arena);
+		free(books);
 		return r;
 	}
+	pabal__arena_init(&link->sending.arena, books, link->mine_max, link->peer);
 	link->fds_out = parts->fds_out;
 	link->fds_in = parts->fds_in;
 	link->memory = parts->memory;
@@ -162,7 +164,7 @@ static void free_private(struct pabal_link *link)
 	}
 	pabal__calls_deinit(link);
 	pabal__slots_deinit(&link->sending.loans);
-	pabal__arena_deinit(&link->sending.arena);
+	free(link->sending.arena.books);
 }
 
 void pabal__link_deinit(struct pabal_link *link)

@@ -58,7 +58,7 @@ static int loan_large(struct pabal_link *link, size_t size, struct pabal_loan *r
 	if (slot) {
 		slot->state = PABAL__SLOT_ARENA;
 		slot->node = send.node;
-		ret_loan->data = link->mine->arena + sending->arena.nodes[send.node].offset;
+		ret_loan->data = link->mine->arena + sending->arena.books->nodes[send.node].offset;
 		ret_loan->reserved[LOAN_MARK] = pabal__slot_mark(slot);
 	} else {
 		pabal__arena_free(&sending->arena, send.node);

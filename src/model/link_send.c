@@ -123,7 +123,7 @@ int pabal__link_try_memory(struct pabal__link_send *send)
 		return pabal__link_break(link);
 	if (r)
 		return r > 0 ? PABAL__DOORBELL_WAIT : r;
-	r = back(link, arena->nodes[node].offset + arena->nodes[node].size);
+	r = back(link, arena->books->nodes[node].offset + arena->books->nodes[node].size);
 	if (r < 0) {
 		pabal__arena_free(arena, node);
 		return r;
@@ -136,7 +136,7 @@ int pabal__link_try_memory(struct pabal__link_send *send)
 static void fill(struct pabal__link_send *send, bool *entered)
 {
 	struct pabal__link_sending *sending = &send->link->sending;
-	unsigned char *to = send->link->mine->arena + sending->arena.nodes[send->node].offset;
+	unsigned char *to = send->link->mine->arena + sending->arena.books->nodes[send->node].offset;
 
 	if (send->size > FILL_LOCKED_MAX) {
 		pabal__link_leave(&sending->lock, *entered);

@@ -11,80 +11,58 @@
 #include "queue/arena.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
-enum {
-	BLOCK_ALIGN = 64,
-	NODES_FIRST = 16, /* a guess: few programs have more large messages under way */
-};
+enum { BLOCK_ALIGN = 64 };
 
 static struct pabal__arena_node *node_at(const struct pabal__arena *arena, uint32_t node)
 {
-	return &arena->nodes[node];
-}
-
-/* So many nodes, at least, that a split cannot fail. */
-static int more_nodes(struct pabal__arena *arena)
-{
-	uint32_t count = arena->node_count ? arena->node_count * 2 : NODES_FIRST;
-	struct pabal__arena_node *nodes = realloc(arena->nodes, count * sizeof *nodes);
-
-	if (!nodes)
-		return -ENOMEM;
-	arena->nodes = nodes;
-	for (uint32_t i = count; i-- > arena->node_count;) {
-		nodes[i].later = arena->spare_node;
-		arena->spare_node = i;
-	}
-	arena->node_count = count;
-	return 0;
+	return &arena->books->nodes[node];
 }
 
 static uint32_t take_node(struct pabal__arena *arena)
 {
 	uint32_t node = arena->spare_node;
 
+	if (node == PABAL__ARENA_NONE)
+		return arena->fresh_node++;
 	arena->spare_node = node_at(arena, node)->later;
 	return node;
 }
 
-static void spare_node(struct pabal__arena *arena, uint32_t node)
+static void give_node(struct pabal__arena *arena, uint32_t node)
 {
 	node_at(arena, node)->later = arena->spare_node;
 	arena->spare_node = node;
 }
 
-int pabal__arena_init(struct pabal__arena *arena, uint64_t memory_max, const struct pabal__half *peer)
+static bool has_ticket(const struct pabal__arena *arena)
+{
+	return arena->spare_tickets || arena->fresh_ticket < PABAL__STREAM_TICKETS;
+}
+
+/* The one that was given back last: its word is in the cache. */
+static uint32_t take_ticket(struct pabal__arena *arena)
+{
+	return arena->spare_tickets ? arena->books->tickets[--arena->spare_tickets] : arena->fresh_ticket++;
+}
+
+static uint32_t last_use(const struct pabal__arena *arena, uint32_t ticket)
+{
+	return PABAL__STREAM_USE + arena->books->uses[ticket];
+}
+
+void pabal__arena_init(struct pabal__arena *arena, struct pabal__arena_books *books, uint64_t memory_max, const struct pabal__half *peer)
 {
 	memset(arena, 0, sizeof *arena);
+	arena->books = books;
 	arena->spare_node = arena->oldest = arena->newest = PABAL__ARENA_NONE;
 	arena->size = pabal__stream_arena_size(memory_max);
 	arena->released = peer->released;
-	arena->tickets = calloc(PABAL__STREAM_TICKETS, sizeof *arena->tickets);
-	arena->uses = calloc(PABAL__STREAM_TICKETS, sizeof *arena->uses);
-	if (!arena->tickets || !arena->uses || more_nodes(arena) < 0) {
-		pabal__arena_deinit(arena);
-		return -ENOMEM;
-	}
-	for (uint32_t i = 0; i < PABAL__STREAM_TICKETS; i++) {
-		arena->tickets[i] = PABAL__STREAM_TICKETS - 1 - i;
-		arena->uses[i] = PABAL__STREAM_USE;
-	}
-	arena->ticket_count = PABAL__STREAM_TICKETS;
 	arena->first = take_node(arena);
 	*node_at(arena, arena->first) = (struct pabal__arena_node){
 		.size = arena->size, .before = PABAL__ARENA_NONE, .after = PABAL__ARENA_NONE, .state = PABAL__ARENA_FREE
 	};
-	return 0;
-}
-
-void pabal__arena_deinit(struct pabal__arena *arena)
-{
-	free(arena->nodes);
-	free(arena->tickets);
-	free(arena->uses);
-	memset(arena, 0, sizeof *arena);
 }
 
 static uint32_t first_fit(const struct pabal__arena *arena, uint64_t size)
@@ -95,7 +73,7 @@ static uint32_t first_fit(const struct pabal__arena *arena, uint64_t size)
 	return PABAL__ARENA_NONE;
 }
 
-/* Cut @size bytes from the front of a free run. There is a spare node. */
+/* Cut @size bytes from the front of a free run. */
 static void split(struct pabal__arena *arena, uint32_t node, uint64_t size)
 {
 	struct pabal__arena_node *front = node_at(arena, node), *rest;
@@ -117,28 +95,20 @@ static void split(struct pabal__arena *arena, uint32_t node, uint64_t size)
 int pabal__arena_allocate(struct pabal__arena *arena, uint64_t size, uint32_t *ret_node)
 {
 	uint64_t bytes = (size + BLOCK_ALIGN - 1) & ~(uint64_t)(BLOCK_ALIGN - 1);
-	uint32_t node = PABAL__ARENA_NONE;
-	int r;
+	uint32_t node = has_ticket(arena) ? first_fit(arena, bytes) : PABAL__ARENA_NONE;
 
-	if (arena->spare_node == PABAL__ARENA_NONE) {
-		r = more_nodes(arena);
-		if (r < 0)
-			return r;
-	}
-	if (arena->ticket_count)
-		node = first_fit(arena, bytes);
 	if (node == PABAL__ARENA_NONE) {
-		r = pabal__arena_reclaim(arena, UINT32_MAX);
+		int r = pabal__arena_reclaim(arena, UINT32_MAX);
+
 		if (r < 0)
 			return r;
-		if (arena->ticket_count)
-			node = first_fit(arena, bytes);
+		node = has_ticket(arena) ? first_fit(arena, bytes) : PABAL__ARENA_NONE;
 	}
 	if (node == PABAL__ARENA_NONE)
 		return 1;
 	split(arena, node, bytes);
 	node_at(arena, node)->state = PABAL__ARENA_LOANED;
-	node_at(arena, node)->ticket = arena->tickets[--arena->ticket_count];
+	node_at(arena, node)->ticket = take_ticket(arena);
 	arena->used += bytes;
 	*ret_node = node;
 	return 0;
@@ -157,7 +127,7 @@ static void join(struct pabal__arena *arena, uint32_t node)
 	front->after = rest->after;
 	if (rest->after != PABAL__ARENA_NONE)
 		node_at(arena, rest->after)->before = node;
-	spare_node(arena, behind);
+	give_node(arena, behind);
 }
 
 void pabal__arena_free(struct pabal__arena *arena, uint32_t node)
@@ -166,7 +136,7 @@ void pabal__arena_free(struct pabal__arena *arena, uint32_t node)
 	uint32_t before = block->before;
 
 	arena->used -= block->size;
-	arena->tickets[arena->ticket_count++] = block->ticket;
+	arena->books->tickets[arena->spare_tickets++] = block->ticket;
 	block->state = PABAL__ARENA_FREE;
 	join(arena, node);
 	if (before != PABAL__ARENA_NONE && node_at(arena, before)->state == PABAL__ARENA_FREE)
@@ -184,7 +154,6 @@ void pabal__arena_send(struct pabal__arena *arena, uint32_t node, uint64_t size,
 	else
 		node_at(arena, arena->newest)->later = node;
 	arena->newest = node;
-	arena->sent_count++;
 	*ret_place =
 		(struct pabal__stream_place){ .offset = block->offset, .size = size, .ticket = block->ticket, .use = ++arena->uses[block->ticket] };
 }
@@ -193,7 +162,8 @@ void pabal__arena_send(struct pabal__arena *arena, uint32_t node, uint64_t size,
 static int is_released(const struct pabal__arena *arena, const struct pabal__arena_node *block)
 {
 	/* acquire: the reader has read the block; pairs with the release in pabal__arena_release() */
-	uint32_t said = atomic_load_explicit(&arena->released[block->ticket], memory_order_acquire), use = arena->uses[block->ticket];
+	uint32_t said = atomic_load_explicit(&arena->released[block->ticket], memory_order_acquire);
+	uint32_t use = last_use(arena, block->ticket);
 
 	if (said == use)
 		return 1;
@@ -212,7 +182,6 @@ static void forget_sent(struct pabal__arena *arena, uint32_t node, uint32_t earl
 		node_at(arena, earlier)->later = later;
 	if (arena->newest == node)
 		arena->newest = earlier;
-	arena->sent_count--;
 }
 
 int pabal__arena_reclaim(struct pabal__arena *arena, uint32_t count_max)

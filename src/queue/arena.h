@@ -24,24 +24,27 @@ struct pabal__arena_node {
 	enum pabal__arena_state state;
 };
 
-struct pabal__arena {
-	struct pabal__arena_node *nodes;
-	uint32_t node_count, spare_node;
-	uint32_t first;          /* the node at offset 0 */
-	uint32_t oldest, newest; /* of those sent and not known to be released */
-	uint32_t sent_count;
-	uint32_t ticket_count;            /* how many are spare */
-	uint32_t *tickets;                /* the spare ones */
-	uint32_t *uses;                   /* of each ticket, the last one */
-	const _Atomic uint32_t *released; /* the peer's words */
-	uint64_t size, used;              /* bytes */
+/* The bookkeeping, as large as it can become: neighbours that are both free are joined, so there is a free run at most before and behind each block. Zeros to begin with; what was never used is never touched. */
+struct pabal__arena_books {
+	struct pabal__arena_node nodes[2 * PABAL__STREAM_TICKETS + 2];
+	uint32_t tickets[PABAL__STREAM_TICKETS]; /* spare ones */
+	uint32_t uses[PABAL__STREAM_TICKETS];    /* of each ticket, how many */
 };
 
-/* 0 or -ENOMEM. */
-int pabal__arena_init(struct pabal__arena *arena, uint64_t memory_max, const struct pabal__half *peer);
-void pabal__arena_deinit(struct pabal__arena *arena);
+struct pabal__arena {
+	struct pabal__arena_books *books;
+	const _Atomic uint32_t *released;     /* the peer's words */
+	uint32_t first;                       /* the node at offset 0 */
+	uint32_t spare_node, fresh_node;      /* those that were given back; from fresh_node on they were never used */
+	uint32_t spare_tickets, fresh_ticket; /* the same: how many, and from where on */
+	uint32_t oldest, newest;              /* of those sent and not known to be released */
+	uint64_t size, used;                  /* bytes */
+};
 
-/* The lowest free run of @size bytes (1 at least). 0; 1: there is none now; -ENOMEM, -EBADMSG. */
+/* @books: all zeros, the caller's. */
+void pabal__arena_init(struct pabal__arena *arena, struct pabal__arena_books *books, uint64_t memory_max, const struct pabal__half *peer);
+
+/* The lowest free run of @size bytes (1 at least). 0; 1: there is none now; -EBADMSG. */
 int pabal__arena_allocate(struct pabal__arena *arena, uint64_t size, uint32_t *ret_node);
 
 /* A block that was not sent. */

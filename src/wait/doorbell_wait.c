@@ -12,6 +12,7 @@
 #include <pabal/base.h>
 
 #include "platform/clock.h"
+#include "wait/waiting.h"
 
 enum {
 	SPIN_MAX_NS = 20000, /* these six as in wait/wait.c, and measured there */
