@@ -154,8 +154,9 @@ void pabal__arena_send(struct pabal__arena *arena, uint32_t node, uint64_t size,
 	else
 		node_at(arena, arena->newest)->later = node;
 	arena->newest = node;
+	arena->books->uses[block->ticket]++;
 	*ret_place =
-		(struct pabal__stream_place){ .offset = block->offset, .size = size, .ticket = block->ticket, .use = ++arena->uses[block->ticket] };
+		(struct pabal__stream_place){ .offset = block->offset, .size = size, .ticket = block->ticket, .use = last_use(arena, block->ticket) };
 }
 
 /* 1: released, 0: not yet, -EBADMSG. A ticket's word is the last use or the one before it; before the first one it is 0. */
