@@ -10,5 +10,6 @@
 #include <pabal/base.h>
 #include <pabal/mailbox.h>
 #include <pabal/process.h>
+#include <pabal/region.h>
 
 #endif

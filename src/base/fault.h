@@ -44,6 +44,16 @@ enum pabal__fault {
 	PABAL__FAULT_HEADER_UNCHECKED,     /* a link's receiver believes any header */
 	PABAL__FAULT_PLACE_UNCHECKED,      /* a link's receiver believes any place of a large message */
 	PABAL__FAULT_CALL_REUSED,          /* the number of a call that has ended is used again */
+	PABAL__FAULT_NO_COURTESY,          /* a region: nobody lets the one in who has waited long */
+	PABAL__FAULT_NO_TAKEOVER,          /* a lock is not taken from a dead holder */
+	PABAL__FAULT_NO_INHERITANCE,       /* who takes a lock from a dead holder is not told */
+	PABAL__FAULT_NO_UNLOCK_RING,       /* an unlock wakes nobody */
+	PABAL__FAULT_KEEP_MARK,            /* an unlock leaves the mark of inheritance */
+	PABAL__FAULT_NO_LOCK_BURIAL,       /* burial leaves the locks of the dead */
+	PABAL__FAULT_NO_LOCK_BATON,        /* who slept for a lock does not see to it that the next one is woken */
+	PABAL__FAULT_NO_LOCK_REARM,        /* a sleeper looks, and then sleeps without having armed */
+	PABAL__FAULT_NO_EVENT_RING,        /* a notify counts and wakes nobody */
+	PABAL__FAULT_RING_BEFORE_COUNT,    /* a notify wakes before it counts */
 	PABAL__FAULT_COUNT,
 };
 

@@ -20,8 +20,8 @@ struct pabal__participant {
 	pabal__word sent, received; /* written by the participant alone */
 	pabal__word late_wakes;
 	/* Written by the participant alone, read by pabal_waits(): its wait for a message, and for room (wait/waiting.h); 0 while it does not wait. */
-	pabal__word waits_message, waits_room;
-	pabal__word reserved[1];
+	pabal__word waits_message, waits_room; /* in a region: for an event, for a lock */
+	pabal__word waits_index;               /* a region: of the lock:32 | of the event:32 */
 };
 
 _Static_assert(sizeof(struct pabal__participant) == PABAL__PARTICIPANT, "its size is in the layout");

@@ -18,6 +18,16 @@
 #include "base/error.h"
 #include "platform/file.h"
 
+enum { LARGE = 8 << 20 }; /* bytes; a guess: from here on it is asked first, so that others do not run short while we fail */
+
+/* Can there be room at all? A file system without a limit (no blocks) says nothing of it. */
+static bool is_hopeless(int fd, uint64_t size)
+{
+	struct statvfs fs;
+
+	return size >= LARGE && fstatvfs(fd, &fs) == 0 && fs.f_blocks && (uint64_t)fs.f_bavail * fs.f_frsize < size;
+}
+
 static int fail_full(const struct pabal__segment *segment, uint64_t size)
 {
 	struct statvfs fs;
@@ -259,7 +269,7 @@ int pabal__segment_back(struct pabal__segment *segment, uint64_t offset, uint64_
 
 	if (fd < 0)
 		return pabal__fail(-EBADF, "the program closed the descriptor of '%s', which has no name any more: open it again", segment->name);
-	r = pabal__file_back(fd, offset, size);
+	r = is_hopeless(fd, size) ? -ENOSPC : pabal__file_back(fd, offset, size);
 	if (r == -ENOSPC)
 		return fail_full(segment, size);
 	return r < 0 ? pabal__fail(r, "cannot get memory for '%s': %s", segment->name, strerror(-r)) : 0;

@@ -17,6 +17,7 @@
 
 #include "memory/layout.h"
 #include "memory/name.h"
+#include "memory/region_layout.h"
 
 #define PABAL__MAGIC UINT64_C(0x31306c6162617000) /* "\0pabal01" read as a little-endian word */
 
@@ -72,6 +73,7 @@ struct pabal__segment {
 	uint64_t size;                       /* of file and mapping */
 	union {                              /* by kind */
 		struct pabal__layout layout; /* mailbox */
+		struct pabal__region_layout region;
 	};
 	int fd;
 	dev_t dev;

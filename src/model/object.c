@@ -278,7 +278,7 @@ int pabal__object_destroy(const struct pabal__object_kind *kind, const char *nam
 	return r;
 }
 
-int pabal__object_look_at(const char *name, struct pabal__segment *ret_segment)
+int pabal__object_look_at(const char *name, const struct pabal__segment_kind *const *kinds, struct pabal__segment *ret_segment)
 {
 	struct pabal__directory directory;
 	int r = pabal__name_check(name);
@@ -286,10 +286,10 @@ int pabal__object_look_at(const char *name, struct pabal__segment *ret_segment)
 	if (r == 0)
 		r = pabal__directory_open(false, &directory);
 	if (r == -ENOENT)
-		return no_directory("object", name);
+		return no_directory(kinds[1] ? "object" : kinds[0]->word, name);
 	if (r < 0)
 		return r;
-	r = pabal__segment_open(&directory, name, pabal__object_kinds, true, ret_segment);
+	r = pabal__segment_open(&directory, name, kinds, true, ret_segment);
 	pabal__directory_close(&directory);
 	return r;
 }

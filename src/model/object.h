@@ -29,7 +29,7 @@ struct pabal__object_kind {
 	void (*describe)(struct pabal__segment *segment, struct pabal_object_info *info);
 };
 
-extern const struct pabal__object_kind pabal__mailbox_kind;
+extern const struct pabal__object_kind pabal__mailbox_kind, pabal__region_kind;
 
 /* All kinds that have a segment, then NULL. */
 extern const struct pabal__segment_kind *const pabal__object_kinds[];
@@ -63,8 +63,8 @@ int pabal__object_destroy(const struct pabal__object_kind *kind, const char *nam
 /* Give up our slot, which holds nothing any more; who is the last ends an ephemeral object. The segment stays mapped. */
 void pabal__object_leave(struct pabal__segment *segment, uint32_t id, void *hold);
 
-/* Open the named object of any kind to look at it; takes no slot. */
-int pabal__object_look_at(const char *name, struct pabal__segment *ret_segment);
+/* Open the named object of one of these kinds to look at it; takes no slot. */
+int pabal__object_look_at(const char *name, const struct pabal__segment_kind *const *kinds, struct pabal__segment *ret_segment);
 
 /* Participants whose process lives, and all that have a slot. */
 uint32_t pabal__object_living(struct pabal__segment *segment, uint32_t *ret_used);

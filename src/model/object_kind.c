@@ -6,5 +6,6 @@
 
 const struct pabal__segment_kind *const pabal__object_kinds[] = {
 	&pabal__mailbox_kind.segment,
+	&pabal__region_kind.segment,
 	NULL,
 };

@@ -16,7 +16,7 @@ int pabal_check(const char *name, struct pabal_check_result *ret_result)
 {
 	struct pabal_check_result result;
 	struct pabal__segment segment;
-	int r = pabal__object_look_at(name, &segment);
+	int r = pabal__object_look_at(name, pabal__object_kinds, &segment);
 
 	if (r < 0)
 		return r;
@@ -40,7 +40,7 @@ int pabal_participants(const char *name, int (*each)(const struct pabal_particip
 
 	if (!each)
 		return pabal__fail_with(-EINVAL, "each is NULL: it is called for each participant");
-	r = pabal__object_look_at(name, &segment);
+	r = pabal__object_look_at(name, pabal__object_kinds, &segment);
 	if (r < 0)
 		return r;
 	high = pabal__participants_high(&segment);

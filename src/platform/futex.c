@@ -22,10 +22,11 @@ int pabal__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t duratio
 	return errno == ETIMEDOUT || errno == EINTR ? pabal__errno() : 0;
 }
 
-void pabal__futex_wake(_Atomic uint32_t *word, int count_max)
+int pabal__futex_wake(_Atomic uint32_t *word, int count_max)
 {
 	int saved = errno;
+	long woken = syscall(SYS_futex, word, FUTEX_WAKE, count_max, NULL, NULL, 0);
 
-	syscall(SYS_futex, word, FUTEX_WAKE, count_max, NULL, NULL, 0);
 	errno = saved;
+	return woken > 0 ? (int)woken : 0;
 }

@@ -16,7 +16,7 @@
  */
 int pabal__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t duration_ns);
 
-/* Wake up to @count_max sleepers. May be called from a signal handler. */
-void pabal__futex_wake(_Atomic uint32_t *word, int count_max);
+/* Wake up to @count_max sleepers; returns how many. May be called from a signal handler. */
+int pabal__futex_wake(_Atomic uint32_t *word, int count_max);
 
 #endif

@@ -19,15 +19,8 @@
 #include "platform/cpu.h"
 #include "platform/futex.h"
 #include "platform/membarrier.h"
+#include "wait/slice.h"
 #include "wait/waiting.h"
-
-#ifdef PABAL_TEST_NO_SLICES
-#define SLICE_MIN INT64_MAX
-#define SLICE_MAX INT64_MAX
-#else
-#define SLICE_MIN INT64_C(10000000)  /* a guess: 10 ms, a hundred times what a wake-up takes */
-#define SLICE_MAX INT64_C(250000000) /* at most 5 wake-ups a second of an idle sleeper, and death is noticed within 300 ms */
-#endif
 
 enum {
 	SPIN_MAX_NS = 20000, /* measured: a sleeping core takes 20 to 25 microseconds to wake; more spinning never pays */
@@ -95,9 +88,9 @@ static int give_up(const struct wait *wait)
 static void end_slice(struct wait *wait)
 {
 	if (wait->waiter->calls->idle(wait->object))
-		wait->slice = SLICE_MIN;
-	else if (wait->slice < SLICE_MAX)
-		wait->slice = wait->slice * 2 < SLICE_MAX ? wait->slice * 2 : SLICE_MAX;
+		wait->slice = PABAL__SLICE_MIN;
+	else
+		wait->slice = pabal__slice_next(wait->slice);
 }
 
 /* PABAL_WAIT_SPIN: never sleep. */
@@ -249,7 +242,7 @@ static int wait_for(struct wait *wait, int reason)
 
 int pabal__wait(struct pabal__waiter *waiter, void *object, int reason, int64_t timeout_ns)
 {
-	struct wait wait = { .waiter = waiter, .object = object, .deadline = pabal__clock_deadline(timeout_ns), .slice = SLICE_MIN };
+	struct wait wait = { .waiter = waiter, .object = object, .deadline = pabal__clock_deadline(timeout_ns), .slice = PABAL__SLICE_MIN };
 
 	wait.acknowledged =
 		atomic_load_explicit(waiter->acknowledged, memory_order_relaxed); /* alone: an interrupt since the last one counts for us */
