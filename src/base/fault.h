@@ -54,6 +54,17 @@ enum pabal__fault {
 	PABAL__FAULT_NO_LOCK_REARM,        /* a sleeper looks, and then sleeps without having armed */
 	PABAL__FAULT_NO_EVENT_RING,        /* a notify counts and wakes nobody */
 	PABAL__FAULT_RING_BEFORE_COUNT,    /* a notify wakes before it counts */
+	PABAL__FAULT_NO_SEAL_CHECK,        /* a link believes memory that is not sealed */
+	PABAL__FAULT_NO_SIZE_CHECK,        /* a link does not look how large the peer's memory is */
+	PABAL__FAULT_NO_MAGIC_CHECK,       /* any packet of the right size is a letter */
+	PABAL__FAULT_NO_CHANNEL_CHECK,     /* any descriptor is a channel for descriptors */
+	PABAL__FAULT_NO_STRANGER_CHECK,    /* who says HELLO is believed to be who it says */
+	PABAL__FAULT_NO_INSTANCE_CHECK,    /* who says WELCOME is not compared with whom we asked */
+	PABAL__FAULT_NO_TIE,               /* two who ask each other at once both welcome */
+	PABAL__FAULT_NO_DUPLICATE,         /* one that is linked already is welcomed once more */
+	PABAL__FAULT_NO_ANSWER_FIRST,      /* a HELLO is judged before the answer to our own was read */
+	PABAL__FAULT_NO_CALLER_LIMIT,      /* who knocks and says nothing is kept for ever */
+	PABAL__FAULT_NO_RESTAT,            /* a dead holder's name is removed without looking whether it still is that file's */
 	PABAL__FAULT_COUNT,
 };
 

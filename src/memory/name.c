@@ -44,6 +44,16 @@ int pabal__name_check(const char *name)
 	return 0;
 }
 
+bool pabal__name_is_valid(const char *name)
+{
+	size_t size = strnlen(name, PABAL_NAME_SIZE);
+
+	for (size_t i = 0; i < size; i++)
+		if (!name_byte(name[i]))
+			return false;
+	return size > 0 && size < PABAL_NAME_SIZE && name[0] != '.';
+}
+
 static int check_directory(const struct pabal__directory *directory)
 {
 	struct statfs fs;

@@ -12,6 +12,9 @@
 /* 0, -EINVAL or -ENAMETOOLONG, with the sentence. */
 int pabal__name_check(const char *name);
 
+/* The same for a stranger's claim, without a sentence: @name has room for PABAL_NAME_SIZE bytes. */
+bool pabal__name_is_valid(const char *name);
+
 /* An open directory of objects. */
 struct pabal__directory {
 	int fd;

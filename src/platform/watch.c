@@ -47,3 +47,11 @@ int pabal__watch_wait(int watch, int64_t deadline)
 		return pabal__errno();
 	return 0;
 }
+
+void pabal__watch_drain(int watch)
+{
+	char events[4096];
+
+	while (read(watch, events, sizeof events) < 0 && errno == EINTR) {
+	}
+}

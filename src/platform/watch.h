@@ -13,4 +13,7 @@ int pabal__watch_open(const char *path);
 /* Sleep until then, or until @deadline (monotonic). 0: look again; -ETIMEDOUT; -EINTR. */
 int pabal__watch_wait(int watch, int64_t deadline);
 
+/* Forget what happened so far; never sleeps. For those who poll the descriptor themselves. */
+void pabal__watch_drain(int watch);
+
 #endif
