@@ -169,9 +169,11 @@ static void free_private(struct pabal_link *link)
 
 void pabal__link_deinit(struct pabal_link *link)
 {
-	const int fds[] = { link->bell.socket, link->bell.pidfd, link->fds_out, link->fds_in, link->memory, link->ready[0], link->ready[1] };
+	const int fds[] = { link->bell.socket, link->bell.pidfd, link->fds_out, link->fds_in != link->fds_out ? link->fds_in : -1,
+			    link->memory,      link->ready[0],   link->ready[1] };
+	bool ours = link->generation == pabal__fork_generation();
 
-	if (link->generation == pabal__fork_generation()) {
+	if (ours) {
 		/* release: what we committed comes first; pairs with the acquire in pabal__doorbell_end() */
 		atomic_fetch_or_explicit(&link->mine->state, PABAL__HALF_CLOSED, memory_order_release);
 		shutdown(link->bell.socket, SHUT_RDWR); /* close alone would not tell the peer while a fork child has the socket as well */
@@ -183,6 +185,8 @@ void pabal__link_deinit(struct pabal_link *link)
 	pthread_mutex_destroy(&link->sending.lock);
 	pthread_mutex_destroy(&link->receiving.lock);
 	pthread_mutex_destroy(&link->ready_lock);
+	if (!ours) /* the memories of a process's links are not mapped in its children; something else may be there */
+		return;
 	munmap(link->mine, pabal__stream_size(link->mine_max));
 	munmap((void *)(uintptr_t)link->peer, pabal__stream_size(link->peer_max));
 }

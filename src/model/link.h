@@ -29,7 +29,7 @@
 /* What a finished handshake has in hand; all of it passes to the link. */
 struct pabal__link_parts {
 	int socket;          /* SOCK_SEQPACKET, connected: wake bytes and hang-up */
-	int fds_out, fds_in; /* sockets for descriptors, or -1 */
+	int fds_out, fds_in; /* sockets for descriptors, or -1; they may be the same one */
 	int pidfd;           /* of the peer, or -1 */
 	int memory;          /* our memfd: large messages get real memory when the arena grows */
 	void *mine;          /* our half, mapped read-write; formatted, and all before the arena backed */

@@ -14,6 +14,8 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "memory/holder.h"
+#include "model/links.h"
 #include "model/object.h"
 #include "platform/fork.h"
 
@@ -78,16 +80,17 @@ static int list_one(const struct pabal__directory *directory, const char *name, 
 
 	strncpy(info.name, name, sizeof info.name - 1);
 	r = pabal__segment_open(directory, name, pabal__object_kinds, true, &segment);
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0) {
-		info.error = r;
-	} else {
+	if (r == 0) {
 		describe(&segment, &info);
 		pabal__segment_close(&segment);
-		if (!(listing->kinds & 1u << info.kind))
-			return 0;
+	} else if (r == -EINVAL) { /* no object with a segment: a process, perhaps */
+		r = pabal__links_describe(directory, name, &info);
 	}
+	if (r == -ENOENT)
+		return 0;
+	info.error = r;
+	if (r == 0 && !(listing->kinds & 1u << info.kind))
+		return 0;
 	listing->count++;
 	return listing->each(&info, listing->data);
 }
@@ -107,6 +110,29 @@ int pabal_list(const struct pabal_list_opts *given, int (*each)(const struct pab
 	return r ? r : listing.count;
 }
 
+/* No object with a segment: the name of a process, perhaps, which is free if its holder is dead. */
+static void gc_process(const struct pabal__directory *directory, const char *name, struct pabal_gc_result *result)
+{
+	struct pabal_object_info info;
+
+	if (pabal__links_describe(directory, name, &info) < 0)
+		return;
+	result->objects++;
+	result->buried += (uint64_t)pabal__holder_bury(directory, name);
+}
+
+static int gc_hidden(struct pabal_gc_result *result)
+{
+	struct pabal__directory directory;
+	int r = pabal__directory_open(false, &directory);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	result->buried += pabal__holder_sweep(&directory);
+	pabal__directory_close(&directory);
+	return 0;
+}
+
 static int gc_one(const struct pabal__directory *directory, const char *name, void *data)
 {
 	struct pabal_gc_result *result = data;
@@ -114,8 +140,12 @@ static int gc_one(const struct pabal__directory *directory, const char *name, vo
 	struct pabal__segment segment;
 	uint32_t id;
 	void *hold;
+	int r;
 
-	if (pabal__segment_open(directory, name, pabal__object_kinds, false, &segment) < 0)
+	r = pabal__segment_open(directory, name, pabal__object_kinds, false, &segment);
+	if (r == -EINVAL)
+		gc_process(directory, name, result);
+	if (r < 0)
 		return 0;
 	result->objects++;
 	pabal__bury_dead(&segment, &burial);
@@ -139,6 +169,8 @@ int pabal_gc(struct pabal_gc_result *ret_result)
 	if (pabal__fork_init() < 0)
 		return pabal__fail_with(-ENOMEM, "no memory to prepare this process for pabal");
 	r = pabal__list_walk(gc_one, &result);
+	if (r == 0)
+		r = gc_hidden(&result);
 	if (r == 0 && ret_result)
 		*ret_result = result;
 	return r;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "model/links.h"
 #include "model/list.h"
 #include "model/object.h"
 #include "platform/clock.h"
@@ -59,7 +60,13 @@ static int tell_one(const struct pabal__directory *directory, const char *name, 
 	uint32_t high;
 	int r = 0;
 
-	if (pabal__segment_open(directory, name, pabal__object_kinds, true, &segment) < 0)
+	r = pabal__segment_open(directory, name, pabal__object_kinds, true, &segment);
+	if (r == -EINVAL) { /* no object with a segment: a process, perhaps */
+		struct waits *waits = data;
+
+		return pabal__links_waits(directory, name, waits->each, waits->data, &waits->count);
+	}
+	if (r < 0)
 		return 0;
 	high = pabal__participants_high(&segment);
 	for (uint32_t id = 1; id <= high && r == 0; id++)

@@ -36,6 +36,9 @@ _Noreturn void child_wait_for_death(void);
 
 typedef int child_main(void *data);
 
+/* A text to hand to one. */
+#define TEXT(text) ((char[]){ text })
+
 /* Start @body in a process of its own. It dies with its parent. */
 pid_t child_start(child_main *body, void *data);
 /* Wait for its end: its exit status, or minus the signal that killed it. Fails the test if it hangs. */

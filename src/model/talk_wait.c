@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * model/talk_wait.c - how a call on a process handle waits: for a message from any link, for room in one, for somebody to link or to answer.
+ *
+ * Attempt; spin as long as it paid lately; yield once; then arm, attempt again, and sleep. One of the threads leads: it sleeps in poll on everything that the handle has (inside). The others follow: they
+ * sleep on a word of this process, news, which goes on whenever the leader has looked, when something came about without a socket saying so, and on an interrupt.
+ *
+ * Why nobody sleeps while there is something: a follower reads news before its last attempt, and sleeps only while it stands. The leader says that it leads, then looks at news; who has news raises it, then looks whether
+ * somebody leads, and if so sets the alarm, which the leader polls. What comes over a socket ends the poll, unless a call on a link swallowed the byte: then it set notify, which is inside (wait/doorbell.h).
+ *
+ * The descriptor for others (outside) is readable while inside is, and while ready is set. Who swallows bytes sets ready, since they may have meant a message that nobody has received yet; a call that says -EAGAIN clears
+ * it, after which all links are armed and looked at once more.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "model/process.h"
+#include "platform/clock.h"
+#include "platform/cpu.h"
+#include "platform/futex.h"
+#include "wait/waiting.h"
+
+enum {
+	EVENTS = 64,
+	SPIN_MAX_NS = 20000, /* these seven as in wait/wait.c, and measured there */
+	SPIN_LEAST_NS = 500,
+	SPIN_RETRY = 64,
+	YIELD_LONG_NS = 250000,
+	YIELD_BAN = 100,
+	LOOKS = 16,
+	ROUNDS = 64,             /* rounds of looks of who only spins between two looks at the door */
+	SERVE_NS = 1000000,      /* a call that finds what it wants at once serves the door this often at least */
+	NO_BARRIER_NS = 1000000, /* a sleep where there is no membarrier */
+};
+
+struct waiting {
+	struct pabal__talk *talk;
+	int64_t deadline;
+	uint32_t acknowledged;
+	bool signalled;
+};
+
+static int attempt(struct pabal__talk *talk)
+{
+	return talk->attempt(talk);
+}
+
+/* See to what happened inside: serve the door, swallow bytes, learn of ends. Was there anything? */
+static bool look_inside(pabal_process *self)
+{
+	struct epoll_event events[EVENTS];
+	int count = epoll_wait(self->inside, events, EVENTS, 0);
+
+	for (int i = 0; i < count; i++) {
+		struct pabal__party *party;
+
+		switch ((enum pabal__event_kind)(events[i].data.u64 & 0xff)) {
+		case PABAL__EVENT_DOOR:
+			pabal__door_serve(self);
+			break;
+		case PABAL__EVENT_NOTIFY:
+			pabal__process_clear_notify(self);
+			break;
+		case PABAL__EVENT_PARTY:
+			party = pabal__party_numbered(self, events[i].data.u64 >> 8);
+			if (!party)
+				break;
+			pabal__link_wake_read(&party->link);
+			if (pabal__link_is_gone(&party->link)) /* its socket and its pidfd would be readable for ever */
+				pabal__party_watch(party, false);
+			break;
+		default:
+			break;
+		}
+	}
+	if (self->openings || self->deaf)
+		pabal__door_timers(self);
+	if (count > 0)
+		pabal__process_set_ready(self);
+	return count > 0;
+}
+
+/* Ask those links that @talk waits for to ring. The attempt that follows is the look that counts: whether a large message has room, for one, a link cannot say before. */
+static void arm(struct pabal__talk *talk)
+{
+	pabal_process *self = talk->self;
+	struct pabal__party *party = talk->peer ? pabal__party_first(self, talk->peer) : self->first;
+
+	if (talk->room_of)
+		pabal__link_ask(&talk->room_of->link, PABAL_WRITABLE);
+	for (; party && talk->reads; party = talk->peer ? pabal__party_same_name(party) : party->next) {
+		if (party->drained)
+			continue;
+		pabal__party_watch(party, !pabal__link_is_gone(&party->link));
+		pabal__link_ask(&party->link, PABAL_READABLE);
+	}
+}
+
+/* Why to stop waiting now, or 0. */
+static int give_up(const struct waiting *waiting)
+{
+	pabal_process *self = waiting->talk->self;
+	uint32_t count = atomic_load_explicit(&self->interrupts, memory_order_acquire); /* pairs with the interrupt's release */
+
+	if (count != waiting->acknowledged) {
+		atomic_store_explicit(&self->acknowledged, count, memory_order_relaxed); /* alone: for waits that begin later */
+		return -ECANCELED;
+	}
+	if (waiting->signalled && !(self->flags & PABAL_RESTART))
+		return -EINTR;
+	if (waiting->deadline != INT64_MAX && pabal__clock_now() >= waiting->deadline)
+		return -ETIMEDOUT;
+	return 0;
+}
+
+/* One attempt; the lock is let go before and after it, so that others can get in. */
+static int look_again(struct waiting *waiting)
+{
+	struct pabal__talk *talk = waiting->talk;
+
+	pabal__process_leave(talk->self, talk->entered);
+	pabal__cpu_pause();
+	talk->entered = pabal__process_enter(talk->self);
+	return attempt(talk);
+}
+
+static int look_often(struct waiting *waiting)
+{
+	int r = PABAL__TALK_WAIT;
+
+	for (int i = 0; i < LOOKS && r > 0; i++)
+		r = look_again(waiting);
+	return r;
+}
+
+/* PABAL_WAIT_SPIN: never sleep. */
+static int spin_only(struct waiting *waiting)
+{
+	for (uint32_t round = 1;; round++) {
+		int r = look_often(waiting);
+
+		if (r <= 0)
+			return r;
+		r = give_up(waiting);
+		if (r < 0)
+			return r;
+		if (round % ROUNDS == 0)
+			look_inside(waiting->talk->self);
+	}
+}
+
+static int spin(struct waiting *waiting)
+{
+	pabal_process *self = waiting->talk->self;
+	int64_t budget = self->spin_ns, start;
+	int r;
+
+	if (budget < SPIN_LEAST_NS) {
+		if (self->waits++ % SPIN_RETRY)
+			return PABAL__TALK_WAIT;
+		budget = INT64_C(2) * SPIN_LEAST_NS;
+	}
+	start = pabal__clock_now();
+	do {
+		r = look_often(waiting);
+	} while (r > 0 && pabal__clock_now() - start < budget);
+	if (r > 0)
+		self->spin_ns = budget / 2;
+	else
+		self->spin_ns = budget * 2 < SPIN_MAX_NS ? budget * 2 : SPIN_MAX_NS;
+	return r;
+}
+
+/* One yield: the best there is when the one we wait for wants this very core. */
+static int yield(struct waiting *waiting)
+{
+	struct pabal__talk *talk = waiting->talk;
+	pabal_process *self = talk->self;
+	int64_t before = pabal__clock_now(), took;
+
+	if (before < self->yield_after)
+		return PABAL__TALK_WAIT;
+	pabal__process_leave(self, talk->entered);
+	pabal__cpu_yield();
+	talk->entered = pabal__process_enter(self);
+	took = pabal__clock_now() - before;
+	if (took > YIELD_LONG_NS)
+		self->yield_after = before + took * YIELD_BAN;
+	return attempt(talk);
+}
+
+/* How long to sleep at most; 0: not at all. */
+static int64_t longest(const struct waiting *waiting)
+{
+	int64_t until = pabal__door_next(waiting->talk->self), now;
+
+	if (waiting->deadline < until)
+		until = waiting->deadline;
+	if (until == INT64_MAX && waiting->talk->self->barrier)
+		return INT64_MAX;
+	now = pabal__clock_now();
+	if (!waiting->talk->self->barrier && until > now + NO_BARRIER_NS)
+		until = now + NO_BARRIER_NS;
+	return until > now ? until - now : 0;
+}
+
+static int poll_inside(const pabal_process *self, int64_t duration)
+{
+	struct pollfd fds[] = { { .fd = self->inside, .events = POLLIN }, { .fd = self->alarm, .events = POLLIN } };
+	struct timespec time = { .tv_sec = duration / 1000000000, .tv_nsec = duration % 1000000000 };
+
+	/* ppoll, since it says -EINTR after any handler, and is restarted after a stop. */
+	return ppoll(fds, 2, duration == INT64_MAX ? NULL : &time, NULL) < 0 && errno == EINTR ? -EINTR : 0;
+}
+
+/* Sleep once: lead, or follow who does. @seen: news before the last attempt. */
+static void sleep_once(struct waiting *waiting, uint32_t seen)
+{
+	struct pabal__talk *talk = waiting->talk;
+	pabal_process *self = talk->self;
+	int64_t duration = longest(waiting);
+	bool follow = atomic_load(&self->leading);
+	int r = 0;
+
+	if (!follow)
+		atomic_store(&self->leading, true); /* seq_cst: said, then the look at news; pairs with pabal__process_news() */
+	if (atomic_load(&self->news) == seen && duration > 0) {
+		pabal__process_leave(self, talk->entered);
+		r = follow ? pabal__futex_wait(&self->news, seen, duration) : poll_inside(self, duration);
+		talk->entered = pabal__process_enter(self);
+	}
+	if (r == -EINTR)
+		waiting->signalled = true;
+	if (follow)
+		return;
+	atomic_store(&self->leading, false);
+	pabal__process_clear_alarm(self);
+	look_inside(self);
+	/* The others look, and one of them leads if this one does not come back. */
+	atomic_fetch_add(&self->news, 1);
+	pabal__futex_wake(&self->news, INT32_MAX);
+}
+
+static int arm_and_sleep(struct waiting *waiting)
+{
+	struct pabal__talk *talk = waiting->talk;
+	pabal_process *self = talk->self;
+	int r;
+
+	for (;;) {
+		uint32_t seen = atomic_load(&self->news);
+
+		arm(talk);
+		r = attempt(talk);
+		if (r <= 0)
+			return r;
+		r = give_up(waiting);
+		if (r < 0)
+			return r;
+		sleep_once(waiting, seen);
+		/* No last look: the kernel says -EINTR to those only for whom nothing came. */
+		if (waiting->signalled && !(self->flags & PABAL_RESTART))
+			return give_up(waiting);
+	}
+}
+
+static int wait_for(struct pabal__talk *talk, int64_t timeout_ns)
+{
+	struct waiting waiting = { .talk = talk, .deadline = pabal__clock_deadline(timeout_ns) };
+	pabal_process *self = talk->self;
+	uint32_t told;
+	int r = PABAL__TALK_WAIT;
+
+	/* relaxed: an interrupt since the last one counts for us */
+	waiting.acknowledged = atomic_load_explicit(&self->acknowledged, memory_order_relaxed);
+	if (!(self->flags & (PABAL_WAIT_SPIN | PABAL_WAIT_BLOCK)))
+		r = spin(&waiting);
+	if (r > 0 && !(self->flags & PABAL_WAIT_SPIN))
+		r = yield(&waiting);
+	if (r <= 0)
+		return r;
+	told = pabal__tell_sleep(&self->holder, talk->what, pabal__talk_entry(talk), pabal__waiting_pack(pabal__clock_now(), waiting.deadline));
+	r = self->flags & PABAL_WAIT_SPIN ? spin_only(&waiting) : arm_and_sleep(&waiting);
+	pabal__tell_woke(&self->holder, told);
+	return r;
+}
+
+/* Let the descriptor for others be unreadable: nothing is there. true: something is, after all. */
+static bool settle(pabal_process *self)
+{
+	bool there = false;
+
+	look_inside(self);
+	pabal__process_clear_ready(self);
+	for (struct pabal__party *party = self->first; party; party = party->next) {
+		bool own = party->handles > 0 && party->link.ready[0] >= 0 /* a look */;
+
+		if (party->drained)
+			continue;
+		pabal__party_watch(party, !own && !pabal__link_is_gone(&party->link));
+		there |= !own && pabal__link_ask(&party->link, PABAL_READABLE);
+	}
+	return there;
+}
+
+/* A call that does not wait. */
+static int try_now(struct pabal__talk *talk)
+{
+	pabal_process *self = talk->self;
+	bool there;
+	int r;
+
+	look_inside(self);
+	r = attempt(talk);
+	/* relaxed: whoever makes it holds the lock */
+	if (r > 0 && atomic_load_explicit(&self->has_outside, memory_order_relaxed)) {
+		there = settle(self);
+		r = attempt(talk);
+		if (there)
+			pabal__process_set_ready(self);
+	}
+	return r > 0 ? -EAGAIN : r;
+}
+
+int pabal__talk_run(struct pabal__talk *talk, int64_t timeout_ns)
+{
+	pabal_process *self = talk->self;
+	int r;
+
+	talk->entered = pabal__process_enter(self);
+	if (pabal__clock_coarse() - self->served > SERVE_NS)
+		pabal__door_serve(self);
+	r = attempt(talk);
+	if (r > 0)
+		r = timeout_ns == PABAL_NOWAIT ? try_now(talk) : wait_for(talk, timeout_ns);
+	r = pabal__talk_end(talk, r);
+	pabal__process_leave(self, talk->entered);
+	return r;
+}
