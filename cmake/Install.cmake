@@ -33,6 +33,7 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/pabal.pc DESTINATION ${CMAKE_INSTALL_L
 set(PABAL_MAN_PAGES
 	pabal.1
 	pabal.7
+	pabal_buffer.3
 	pabal_mailbox.3
 )
 foreach(page IN LISTS PABAL_MAN_PAGES)

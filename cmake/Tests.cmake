@@ -9,10 +9,10 @@
 #       Any other command as a test. It finds the built pabal in its PATH, the build directory in $PABAL_BUILD_DIR and the source
 #       directory in $PABAL_SOURCE_DIR.
 #
-# The labels are unit, link, mailbox, region, crash, thread, command, lint and install; "./dev check LABEL" runs one of them. The time limit is there
+# The labels are unit, link, buffer, mailbox, region, crash, thread, command, lint and install; "./dev check LABEL" runs one of them. The time limit is there
 # to find what hangs; no test passes or fails by timing.
 
-set(PABAL_TEST_LABELS unit link mailbox region crash thread command lint install)
+set(PABAL_TEST_LABELS unit link buffer mailbox region crash thread command lint install)
 
 function(pabal_register_test name)
 	cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT;PROCESSORS" "COMMAND")

@@ -8,6 +8,7 @@
 #define PABAL_PABAL_H
 
 #include <pabal/base.h>
+#include <pabal/buffer.h>
 #include <pabal/mailbox.h>
 #include <pabal/process.h>
 #include <pabal/region.h>

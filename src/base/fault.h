@@ -65,6 +65,15 @@ enum pabal__fault {
 	PABAL__FAULT_NO_ANSWER_FIRST,      /* a HELLO is judged before the answer to our own was read */
 	PABAL__FAULT_NO_CALLER_LIMIT,      /* who knocks and says nothing is kept for ever */
 	PABAL__FAULT_NO_RESTAT,            /* a dead holder's name is removed without looking whether it still is that file's */
+	PABAL__FAULT_SPSC_NO_ROOM_CHECK,   /* the one producer does not look at the consumer's position */
+	PABAL__FAULT_SPSC_PUBLISH_FIRST,   /* items are announced before they are written */
+	PABAL__FAULT_SPSC_LET_GO_FIRST,    /* items are let go before they were copied out */
+	PABAL__FAULT_SPSC_NO_MARK,         /* items that are handed out in place are not marked */
+	PABAL__FAULT_ROLE_UNASKED,         /* a role is taken over without asking whether its holder lives */
+	PABAL__FAULT_LATEST_NO_PIN,        /* a reader of the newest item does not pin it */
+	PABAL__FAULT_LATEST_NO_REREAD,     /* a reader does not look whether what it pinned is still the newest */
+	PABAL__FAULT_LATEST_NO_LOOK,       /* a writer does not look at the pins */
+	PABAL__FAULT_LATEST_PUBLISH_FIRST, /* an item is published before it is written */
 	PABAL__FAULT_COUNT,
 };
 

@@ -5,6 +5,8 @@
  * How many blocks a class gets: enough for a full mailbox of that size alone within the budget, for the leases beyond it, and for the one extent that each
  * participant may keep at home. If the sum does not go into 20 bits, the most numerous class is halved until it does; a send that finds its class used
  * up takes a block of the next larger one.
+ *
+ * The items of a buffer have one size, so their class is the only one that has blocks, and enough of them whatever was taken and not released (layout.h); no budget.
  */
 #include "memory/layout.h"
 
@@ -62,6 +64,32 @@ static void choose_classes(struct pabal__layout *layout)
 	size_large(layout, layout->memory_max);
 }
 
+/* A buffer. Its budget is what its blocks can become, so that room alone decides. */
+static void choose_one_class(struct pabal__layout *layout, uint64_t item_size)
+{
+	uint32_t small = 0;
+	struct pabal__class *class;
+
+	layout->class_count = PABAL__SMALL_CLASSES;
+	for (uint32_t i = 0; i < PABAL__SMALL_CLASSES; i++) {
+		size_small(layout, i);
+		small += layout->classes[i].room < item_size;
+	}
+	if (small == PABAL__SMALL_CLASSES) {
+		size_large(layout, page_up(item_size));
+		layout->classes[small].extents = (uint32_t)(layout->capacity + smaller(layout->capacity, PABAL__LEASES) + PABAL__PARTICIPANTS + 1);
+	} else {
+		class = &layout->classes[small];
+		class->extents = (uint32_t)(ceil_div((uint64_t)layout->capacity + PABAL__LEASES, UINT64_C(1) << class->shift) + PABAL__PARTICIPANTS);
+	}
+	for (uint32_t i = 0; i < layout->class_count; i++) {
+		class = &layout->classes[i];
+		if (i != small)
+			class->extents = 0;
+		layout->memory_max += ((uint64_t) class->extents << class->shift) * class->block_size;
+	}
+}
+
 static void fit_numbers(struct pabal__layout *layout)
 {
 	for (;;) {
@@ -103,7 +131,7 @@ static void number_blocks(struct pabal__layout *layout)
 static void place(struct pabal__layout *layout)
 {
 	uint64_t at = PABAL__PARTICIPANTS_END;
-	uint32_t large = layout->block_count - layout->classes[PABAL__SMALL_CLASSES].first_block;
+	uint32_t large = layout->class_count > PABAL__SMALL_CLASSES ? layout->block_count - layout->classes[PABAL__SMALL_CLASSES].first_block : 0;
 
 	layout->ring = at;
 	at = page_up(at + (uint64_t)layout->ring_slots * 8);
@@ -142,7 +170,10 @@ void pabal__layout_compute(const struct pabal__shape *shape, struct pabal__layou
 		slots *= 2;
 	layout->ring_slots = (uint32_t)slots;
 	layout->ring_shift = (uint32_t)__builtin_ctzll(slots);
-	choose_classes(layout);
+	if (shape->item_size)
+		choose_one_class(layout, shape->item_size);
+	else
+		choose_classes(layout);
 	fit_numbers(layout);
 	number_blocks(layout);
 	place(layout);

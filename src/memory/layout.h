@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * memory/layout.h - where everything lies in a mailbox's segment, computed from its shape.
+ * memory/layout.h - where everything lies in a mailbox's segment, or in that of a buffer that is like one, computed from its shape.
  *
  * The shape (capacity, memory_max, flags) is all that a creator chooses. Every participant computes the layout from its own private copy of the shape, so
  * there is no offset in shared memory that a hostile peer could bend. All of the file is sparse: what was never used costs nothing.
@@ -26,8 +26,9 @@ enum {
 	PABAL__SMALL_MIN = 128,        /* two cache lines: header and a 64-byte message */
 	PABAL__SMALL_CLASSES = 6,      /* 128 B .. 4 KiB */
 	PABAL__CLASSES = 40,           /* 6 small, and 8 KiB .. 2^40 in powers of two */
-	PABAL__LEASES = 65536,         /* a guess: messages of one class that may be leased beyond the capacity */
-	PABAL__LARGE_HEADER = 64,      /* bytes a header of a large block: a cache line */
+	PABAL__LEASES =
+		65536, /* a guess: messages of one class that may be leased beyond the capacity; large items of a buffer: as many as the capacity, at most this, and one a participant */
+	PABAL__LARGE_HEADER = 64, /* bytes a header of a large block: a cache line */
 };
 
 #define PABAL__MEMORY_MAX (UINT64_C(1) << 40)

@@ -179,7 +179,7 @@ static bool shape_is_sound(const struct pabal__segment *segment)
 	for (uint32_t i = 0; i < sizeof shape->reserved / sizeof *shape->reserved; i++)
 		if (shape->reserved[i])
 			return false;
-	return !(shape->flags & ~segment->kind->shape_flags) && segment->kind->shape_fits(shape);
+	return !shape->reserved_ && !(shape->flags & ~segment->kind->shape_flags) && segment->kind->shape_fits(shape);
 }
 
 /* The header's first lines as they were at one moment, read without touching the mapping: a file that is cut short meanwhile cannot hurt. */

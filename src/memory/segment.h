@@ -72,7 +72,7 @@ struct pabal__segment {
 	struct pabal__shape shape;
 	uint64_t size;                       /* of file and mapping */
 	union {                              /* by kind */
-		struct pabal__layout layout; /* mailbox */
+		struct pabal__layout layout; /* mailbox, and buffer but for SPSC and LATEST */
 		struct pabal__region_layout region;
 	};
 	int fd;

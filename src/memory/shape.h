@@ -25,7 +25,9 @@ struct pabal__shape {
 	uint64_t memory_max;    /* mailbox: payload memory; region: bytes of data */
 	uint32_t locks, events; /* region */
 	uint64_t item_size;     /* buffer */
-	uint64_t reserved[10];  /* 0 */
+	uint32_t on_full;       /* buffer: enum pabal_on_full */
+	uint32_t reserved_;     /* 0 */
+	uint64_t reserved[9];   /* 0 */
 };
 
 _Static_assert(sizeof(struct pabal__shape) == 112, "with magic, version and kind the shape fills two cache lines");

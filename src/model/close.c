@@ -11,6 +11,15 @@
 #include "model/mailbox.h"
 #include "platform/file.h"
 
+void pabal__mailbox_stop_waits(pabal_mailbox *mailbox)
+{
+	/* release: pairs with the acquire of the waits; counted before they are woken */
+	atomic_fetch_add_explicit(&mailbox->interrupts, 1, memory_order_release);
+	pabal__bell_ring_out(&mailbox->segment.header->items_bell);
+	pabal__bell_ring_out(&mailbox->segment.header->room_bell);
+	pabal__bell_ring_out(&mailbox->segment.header->memory_bell);
+}
+
 int pabal_mailbox_interrupt(pabal_mailbox *mailbox)
 {
 	/* For signal handlers: atomics and one system call, no lock, and no sentence, which is not safe there. */
@@ -20,15 +29,11 @@ int pabal_mailbox_interrupt(pabal_mailbox *mailbox)
 		return -ESTALE;
 	if (mailbox->flags & PABAL_READ_ONLY)
 		return -EPERM;
-	/* release: pairs with the acquire of the waits; counted before they are woken */
-	atomic_fetch_add_explicit(&mailbox->interrupts, 1, memory_order_release);
-	pabal__bell_ring_out(&mailbox->segment.header->items_bell);
-	pabal__bell_ring_out(&mailbox->segment.header->room_bell);
-	pabal__bell_ring_out(&mailbox->segment.header->memory_bell);
+	pabal__mailbox_stop_waits(mailbox);
 	return 0;
 }
 
-static void give_all_back(pabal_mailbox *mailbox)
+void pabal__mailbox_leave(pabal_mailbox *mailbox)
 {
 	struct pabal__segment *segment = &mailbox->segment;
 	struct pabal__burial burial = { 0 };
@@ -56,7 +61,7 @@ pabal_mailbox *pabal_mailbox_close(pabal_mailbox *mailbox)
 		return NULL;
 	/* A fork child gives back nothing of its parent's. Its copy of the descriptor and of the mapping go all the same. */
 	if (!(mailbox->flags & PABAL_READ_ONLY) && mailbox->generation == pabal__fork_generation())
-		give_all_back(mailbox);
+		pabal__mailbox_leave(mailbox);
 	mailbox->magic = 0;
 	pthread_mutex_destroy(&mailbox->sending.lock);
 	pthread_mutex_destroy(&mailbox->receiving.lock);

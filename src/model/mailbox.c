@@ -104,14 +104,17 @@ static int try_again(struct pabal__call *call, const struct pabal__wait_calls *c
 	return reason > 0 ? -EAGAIN : reason;
 }
 
+int pabal__mailbox_go_on(struct pabal__call *call, struct pabal__side *side, int reason, int64_t timeout_ns)
+{
+	if (timeout_ns == PABAL_NOWAIT)
+		return try_again(call, side->waiter.calls, reason);
+	return pabal__wait(&side->waiter, call, reason, timeout_ns);
+}
+
 int pabal__mailbox_wait(struct pabal__call *call, struct pabal__side *side, int reason, int64_t timeout_ns)
 {
-	int r;
+	int r = pabal__mailbox_go_on(call, side, reason, timeout_ns);
 
-	if (timeout_ns == PABAL_NOWAIT)
-		r = try_again(call, side->waiter.calls, reason);
-	else
-		r = pabal__wait(&side->waiter, call, reason, timeout_ns);
 	return r < 0 ? pabal__mailbox_say(r) : 0;
 }
 

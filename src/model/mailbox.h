@@ -8,6 +8,7 @@
 #ifndef PABAL_SRC_MODEL_MAILBOX_H
 #define PABAL_SRC_MODEL_MAILBOX_H
 
+#include <errno.h>
 #include <pthread.h>
 
 #include <pabal/mailbox.h>
@@ -90,7 +91,8 @@ static inline void pabal__side_leave(struct pabal__side *side, bool entered)
 		pthread_mutex_unlock(&side->lock);
 }
 
-/* Go on after a first attempt that returned @reason (> 0). */
+/* Go on after a first attempt that returned @reason (> 0); with the sentence for a mailbox, or without one. */
+int pabal__mailbox_go_on(struct pabal__call *call, struct pabal__side *side, int reason, int64_t timeout_ns);
 int pabal__mailbox_wait(struct pabal__call *call, struct pabal__side *side, int reason, int64_t timeout_ns);
 
 /* The sentence for -EAGAIN, -ETIMEDOUT and the like; formats nothing. Returns @error. */
@@ -104,6 +106,65 @@ extern const struct pabal__wait_calls pabal__send_calls, pabal__receive_calls;
 
 /* A rare event has happened (destroy, redelivery, burial): everybody looks. */
 void pabal__mailbox_notify(const struct pabal__segment *segment);
+
+/* A handle for a seat, whose parts become its own; and the end of it: all that it holds is given back, and the slot. Buffers begin with one. */
+void pabal__mailbox_init(pabal_mailbox *mailbox, const struct pabal__seat *seat, uint32_t flags);
+void pabal__mailbox_leave(pabal_mailbox *mailbox);
+
+/* An interrupt, by anybody, in a signal handler too. */
+void pabal__mailbox_stop_waits(pabal_mailbox *mailbox);
+
+/* What the ring said, for those who wait. */
+static inline int pabal__mailbox_from_ring(enum pabal__ring_result result)
+{
+	switch (result) {
+	case PABAL__RING_DONE:
+		return 0;
+	case PABAL__RING_NOT_NOW:
+		return PABAL__WAIT_BELL;
+	case PABAL__RING_BUSY:
+		return PABAL__WAIT_BUSY;
+	default:
+		return -EBADMSG;
+	}
+}
+
+/* A block for @size bytes, under the send lock. Others who wait for memory hear of what was given back on the way. */
+static inline int pabal__mailbox_take_block(pabal_mailbox *mailbox, uint64_t size, struct pabal__block *ret_block)
+{
+	int r = pabal__pool_allocate(&mailbox->pool, size, ret_block);
+
+	if (__builtin_expect(mailbox->pool.let_go != 0, 0)) {
+		mailbox->pool.let_go = 0;
+		pabal__bell_ring_all(&mailbox->segment.header->memory_bell);
+	}
+	return r == -EAGAIN ? PABAL__WAIT_MEMORY : r;
+}
+
+/* Something rare has happened, or there are candidates left: one that came back. Under the receive lock. */
+enum pabal__ring_result pabal__mailbox_take_redelivered(pabal_mailbox *mailbox, uint64_t notice, struct pabal__block *ret_block, uint64_t *ret_header)
+	__attribute__((cold));
+
+/* The next to be delivered, leased to us: what came back first. Under the receive lock. *ret_from_ring: set if the ring was looked at. */
+static inline enum pabal__ring_result pabal__mailbox_take_one(pabal_mailbox *mailbox, struct pabal__block *ret_block, uint64_t *ret_header,
+							      bool *ret_from_ring)
+{
+	/* acquire: pairs with pabal__mailbox_notify(): what was announced is visible */
+	uint64_t notice = atomic_load_explicit(&mailbox->segment.header->notice, memory_order_acquire);
+	struct pabal__redeliver *redeliver = &mailbox->redeliver;
+
+	if (__builtin_expect(notice != mailbox->seen_notice || redeliver->next < redeliver->count || redeliver->more, 0)) {
+		enum pabal__ring_result result = pabal__mailbox_take_redelivered(mailbox, notice, ret_block, ret_header);
+
+		if (result != PABAL__RING_NOT_NOW)
+			return result;
+	}
+	*ret_from_ring = true;
+	return pabal__ring_take(&mailbox->ring, ret_block, ret_header);
+}
+
+/* Is there more to take, for the next sleeper? */
+bool pabal__mailbox_has_more(pabal_mailbox *mailbox);
 
 /* Free a block that is ours: one release store, and a ring for those who wait for memory. @header: what its header word is. */
 static inline void pabal__mailbox_free(const pabal_mailbox *mailbox, const struct pabal__block *block, uint64_t header)

@@ -9,7 +9,7 @@
 static bool shape_fits(const struct pabal__shape *shape)
 {
 	return shape->capacity >= 1 && shape->capacity <= PABAL__CAPACITY_MAX && shape->memory_max >= 1 && shape->memory_max <= PABAL__MEMORY_MAX &&
-	       !shape->locks && !shape->events && !shape->item_size;
+	       !shape->locks && !shape->events && !shape->item_size && !shape->on_full;
 }
 
 static void lay_out(struct pabal__segment *segment)

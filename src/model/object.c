@@ -133,6 +133,8 @@ static int same_shape(const struct pabal__shape *wanted, const struct pabal__seg
 		return differs(segment->name, segment->kind->memory_word, found->memory_max, wanted->memory_max);
 	if (found->item_size != wanted->item_size)
 		return differs(segment->name, "item_size", found->item_size, wanted->item_size);
+	if (found->on_full != wanted->on_full)
+		return differs(segment->name, "on_full", found->on_full, wanted->on_full);
 	if (found->locks != wanted->locks)
 		return differs(segment->name, "locks", found->locks, wanted->locks);
 	if (found->events != wanted->events)

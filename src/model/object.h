@@ -29,7 +29,7 @@ struct pabal__object_kind {
 	void (*describe)(struct pabal__segment *segment, struct pabal_object_info *info);
 };
 
-extern const struct pabal__object_kind pabal__mailbox_kind, pabal__region_kind;
+extern const struct pabal__object_kind pabal__buffer_kind, pabal__mailbox_kind, pabal__region_kind;
 
 /* All kinds that have a segment, then NULL. */
 extern const struct pabal__segment_kind *const pabal__object_kinds[];

@@ -5,6 +5,7 @@
 #include "model/object.h"
 
 const struct pabal__segment_kind *const pabal__object_kinds[] = {
+	&pabal__buffer_kind.segment,
 	&pabal__mailbox_kind.segment,
 	&pabal__region_kind.segment,
 	NULL,

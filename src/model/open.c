@@ -27,7 +27,7 @@ static void init_side(pabal_mailbox *mailbox, struct pabal__side *side, const st
 	atomic_init(&side->waiter.spin_ns, 4000);
 }
 
-static void init_handle(pabal_mailbox *mailbox, const struct pabal__seat *seat, uint32_t flags)
+void pabal__mailbox_init(pabal_mailbox *mailbox, const struct pabal__seat *seat, uint32_t flags)
 {
 	memset(mailbox, 0, sizeof *mailbox);
 	mailbox->segment = seat->segment;
@@ -60,7 +60,7 @@ static int make_handle(const struct pabal__object_request *request, int (*get)(c
 		free(mailbox);
 		return r;
 	}
-	init_handle(mailbox, &seat, request->flags);
+	pabal__mailbox_init(mailbox, &seat, request->flags);
 	*ret_mailbox = mailbox;
 	return 0;
 }

@@ -42,13 +42,13 @@ static int refuse_unsupported(const struct pabal_mailbox_opts *opts)
 	return what ? pabal__fail(-ENOTSUP, "this version of pabal does not have %s yet: leave the option out", what) : 0;
 }
 
-static int check_flags(const struct pabal_mailbox_opts *opts, uint32_t known, const char *call)
+int pabal__options_check_flags(uint32_t flags, uint32_t known, const char *call)
 {
-	uint32_t unknown = opts->flags & ~known;
+	uint32_t unknown = flags & ~known;
 
 	if (unknown)
 		return pabal__fail(-EINVAL, "flag 0x%x makes no sense for %s: leave it out", unknown & -unknown, call);
-	if ((opts->flags & PABAL_WAIT_SPIN) && (opts->flags & PABAL_WAIT_BLOCK))
+	if ((flags & PABAL_WAIT_SPIN) && (flags & PABAL_WAIT_BLOCK))
 		return pabal__fail(-EINVAL, "PABAL_WAIT_SPIN and PABAL_WAIT_BLOCK exclude each other: choose one, or neither for adaptive waiting");
 	return 0;
 }
@@ -59,7 +59,7 @@ int pabal__options_create(const struct pabal_mailbox_opts *given, struct pabal_m
 	int r = pabal__options_copy(given, &opts, sizeof opts);
 
 	if (r == 0)
-		r = check_flags(&opts, CREATE_FLAGS, "pabal_mailbox_create()");
+		r = pabal__options_check_flags(opts.flags, CREATE_FLAGS, "pabal_mailbox_create()");
 	if (r == 0 && opts.on_full > PABAL_FULL_DROP_OLDEST)
 		r = pabal__fail(-EINVAL, "on_full is %u: it is one of PABAL_FULL_BLOCK, _FAIL, _DROP_OLDEST", opts.on_full);
 	if (r == 0 && (opts.mode & ~0777u))
@@ -87,7 +87,7 @@ int pabal__options_open(const struct pabal_mailbox_opts *given, struct pabal_mai
 	int r = pabal__options_copy(given, &opts, sizeof opts);
 
 	if (r == 0)
-		r = check_flags(&opts, OPEN_FLAGS, "pabal_mailbox_open()");
+		r = pabal__options_check_flags(opts.flags, OPEN_FLAGS, "pabal_mailbox_open()");
 	if (r == 0 && (opts.flags & PABAL_DEAD_LETTERS))
 		r = refuse_unsupported(&(struct pabal_mailbox_opts){ .flags = PABAL_DEAD_LETTERS });
 	if (r == 0 && opts.wait_ns < PABAL_FOREVER)

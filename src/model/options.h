@@ -15,4 +15,7 @@ int pabal__options_create(const struct pabal_mailbox_opts *given, struct pabal_m
 /* The same for open, of which flags and wait_ns count. */
 int pabal__options_open(const struct pabal_mailbox_opts *given, struct pabal_mailbox_opts *ret_opts);
 
+/* Only flags that @call knows, and no two that exclude each other. */
+int pabal__options_check_flags(uint32_t flags, uint32_t known, const char *call);
+
 #endif

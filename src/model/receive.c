@@ -26,8 +26,7 @@ static void announce(pabal_mailbox *mailbox)
 	pabal__bell_ring(&mailbox->segment.header->items_bell);
 }
 
-/* Under the receive lock: something rare has happened, or there are candidates left. */
-static enum pabal__ring_result take_redelivered(pabal_mailbox *mailbox, struct receive *receive, uint64_t notice)
+enum pabal__ring_result pabal__mailbox_take_redelivered(pabal_mailbox *mailbox, uint64_t notice, struct pabal__block *ret_block, uint64_t *ret_header)
 {
 	enum pabal__ring_result result;
 
@@ -35,7 +34,7 @@ static enum pabal__ring_result take_redelivered(pabal_mailbox *mailbox, struct r
 		mailbox->seen_notice = notice;
 		pabal__redeliver_refresh(&mailbox->redeliver);
 	}
-	result = pabal__redeliver_take(&mailbox->redeliver, &receive->block, &receive->header);
+	result = pabal__redeliver_take(&mailbox->redeliver, ret_block, ret_header);
 	if (mailbox->redeliver.announce) {
 		mailbox->redeliver.announce = false;
 		announce(mailbox);
@@ -43,44 +42,21 @@ static enum pabal__ring_result take_redelivered(pabal_mailbox *mailbox, struct r
 	return result;
 }
 
-static inline enum pabal__ring_result take_one(pabal_mailbox *mailbox, struct receive *receive, bool *ret_from_ring)
-{
-	/* acquire: pairs with pabal__mailbox_notify(): what was announced is visible */
-	uint64_t notice = atomic_load_explicit(&mailbox->segment.header->notice, memory_order_acquire);
-	struct pabal__redeliver *redeliver = &mailbox->redeliver;
-
-	if (__builtin_expect(notice != mailbox->seen_notice || redeliver->next < redeliver->count || redeliver->more, 0)) {
-		enum pabal__ring_result result = take_redelivered(mailbox, receive, notice);
-
-		if (result != PABAL__RING_NOT_NOW)
-			return result;
-	}
-	*ret_from_ring = true;
-	return pabal__ring_take(&mailbox->ring, &receive->block, &receive->header);
-}
-
 static inline int try_receive(struct receive *receive)
 {
 	pabal_mailbox *mailbox = receive->call.mailbox;
 	struct pabal__side *side = &mailbox->receiving;
 	bool entered = pabal__side_enter(mailbox, side), from_ring = false;
-	enum pabal__ring_result result = take_one(mailbox, receive, &from_ring);
+	enum pabal__ring_result result = pabal__mailbox_take_one(mailbox, &receive->block, &receive->header, &from_ring);
 
 	if (result == PABAL__RING_DONE) /* alone: statistics, ours to write */
 		atomic_store_explicit(&mailbox->self->received, ++side->count, memory_order_relaxed);
 	pabal__side_leave(side, entered);
 	if (from_ring && (result == PABAL__RING_DONE || result == PABAL__RING_CORRUPT))
 		pabal__bell_ring(&mailbox->segment.header->room_bell);
-	switch (result) {
-	case PABAL__RING_DONE:
-		return 0;
-	case PABAL__RING_NOT_NOW:
-		return pabal__object_ended(&mailbox->segment) ? -ESHUTDOWN : PABAL__WAIT_BELL;
-	case PABAL__RING_BUSY:
-		return PABAL__WAIT_BUSY;
-	default:
-		return -EBADMSG;
-	}
+	if (result == PABAL__RING_NOT_NOW && pabal__object_ended(&mailbox->segment))
+		return -ESHUTDOWN;
+	return pabal__mailbox_from_ring(result);
 }
 
 static int attempt_receive(void *argument)
@@ -88,14 +64,18 @@ static int attempt_receive(void *argument)
 	return try_receive(argument);
 }
 
-static bool more_messages(void *argument)
+bool pabal__mailbox_has_more(pabal_mailbox *mailbox)
 {
-	pabal_mailbox *mailbox = ((const struct receive *)argument)->call.mailbox;
 	bool entered = pabal__side_enter(mailbox, &mailbox->receiving), more; /* other threads of this handle move its position */
 
 	more = pabal__ring_has_message(&mailbox->ring) || mailbox->redeliver.next < mailbox->redeliver.count || mailbox->redeliver.more;
 	pabal__side_leave(&mailbox->receiving, entered);
 	return more;
+}
+
+static bool more_messages(void *argument)
+{
+	return pabal__mailbox_has_more(((const struct receive *)argument)->call.mailbox);
 }
 
 static void not_busy(void *argument)

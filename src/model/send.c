@@ -43,37 +43,10 @@ static inline bool is_shut(const pabal_mailbox *mailbox)
 	return pabal__object_ended(&mailbox->segment);
 }
 
-static int from_ring(enum pabal__ring_result result)
-{
-	switch (result) {
-	case PABAL__RING_DONE:
-		return 0;
-	case PABAL__RING_NOT_NOW:
-		return PABAL__WAIT_BELL;
-	case PABAL__RING_BUSY:
-		return PABAL__WAIT_BUSY;
-	default:
-		return -EBADMSG;
-	}
-}
-
-/* A block, under the send lock. Others who wait for memory hear of what was given back on the way. */
-static inline int take_block(struct send *send)
-{
-	pabal_mailbox *mailbox = send->call.mailbox;
-	int r = pabal__pool_allocate(&mailbox->pool, send->size, &send->block);
-
-	if (__builtin_expect(mailbox->pool.let_go != 0, 0)) {
-		mailbox->pool.let_go = 0;
-		pabal__bell_ring_all(&mailbox->segment.header->memory_bell);
-	}
-	return r == -EAGAIN ? PABAL__WAIT_MEMORY : r;
-}
-
 static int allocate(struct send *send, struct pabal__side *side, bool *entered)
 {
 	pabal_mailbox *mailbox = send->call.mailbox;
-	int r = take_block(send);
+	int r = pabal__mailbox_take_block(mailbox, send->size, &send->block);
 
 	if (r)
 		return r;
@@ -104,7 +77,8 @@ static inline int try_send(struct send *send)
 		r = allocate(send, side, &entered);
 	if (r == 0) {
 		write_meta(send);
-		r = from_ring(pabal__ring_send(&mailbox->ring, &send->block, (uint64_t)send->size >> 32 & 0xffff, &send->call.busy_position));
+		r = pabal__mailbox_from_ring(
+			pabal__ring_send(&mailbox->ring, &send->block, (uint64_t)send->size >> 32 & 0xffff, &send->call.busy_position));
 	}
 	if (r == 0 && send->data && PABAL__FAULT(COMMIT_BEFORE_FILL))
 		memcpy(send->block.data, send->data, send->size);
@@ -125,7 +99,7 @@ static int try_loan(struct send *send)
 	if (is_shut(mailbox))
 		return -ESHUTDOWN;
 	entered = pabal__side_enter(mailbox, &mailbox->sending);
-	r = take_block(send);
+	r = pabal__mailbox_take_block(mailbox, send->size, &send->block);
 	pabal__side_leave(&mailbox->sending, entered);
 	return r;
 }

@@ -49,7 +49,7 @@ static void unknown_name(void **state)
 	assert_int_equal(pabal_mailbox_destroy("x"), -ENOENT);
 	assert_non_null(strstr(pabal_error_detail(), "no mailbox named 'x'"));
 	assert_int_equal(pabal_check("x", NULL), -ENOENT);
-	assert_non_null(strstr(pabal_error_detail(), "no mailbox named 'x'"));
+	assert_non_null(strstr(pabal_error_detail(), "no object named 'x'"));
 }
 
 static void names_that_are_none(void **state)
