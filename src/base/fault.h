@@ -47,12 +47,14 @@ enum pabal__fault {
 	PABAL__FAULT_NO_COURTESY,          /* a region: nobody lets the one in who has waited long */
 	PABAL__FAULT_NO_TAKEOVER,          /* a lock is not taken from a dead holder */
 	PABAL__FAULT_NO_INHERITANCE,       /* who takes a lock from a dead holder is not told */
+	PABAL__FAULT_NO_LOCK_GENERATION,   /* a lock names its holder by number alone */
 	PABAL__FAULT_NO_UNLOCK_RING,       /* an unlock wakes nobody */
 	PABAL__FAULT_KEEP_MARK,            /* an unlock leaves the mark of inheritance */
 	PABAL__FAULT_NO_LOCK_BURIAL,       /* burial leaves the locks of the dead */
-	PABAL__FAULT_NO_LOCK_BATON,        /* who slept for a lock does not see to it that the next one is woken */
+	PABAL__FAULT_NO_LOCK_BATON,        /* who slept for a lock takes it without arming for those who sleep still */
 	PABAL__FAULT_NO_LOCK_REARM,        /* a sleeper looks, and then sleeps without having armed */
 	PABAL__FAULT_NO_EVENT_RING,        /* a notify counts and wakes nobody */
+	PABAL__FAULT_SAME_SEQUENCE,        /* a ring leaves the word on which sleepers are about to sleep */
 	PABAL__FAULT_RING_BEFORE_COUNT,    /* a notify wakes before it counts */
 	PABAL__FAULT_NO_SEAL_CHECK,        /* a link believes memory that is not sealed */
 	PABAL__FAULT_NO_SIZE_CHECK,        /* a link does not look how large the peer's memory is */

@@ -3,7 +3,8 @@
  * model/event.c - the events of a region: a number that goes up, and sleeping until it does.
  *
  * Who notifies adds 1 to the number and then looks at the bell. Who waits arms the bell and then looks at the number; so one of them sees the other. The sleeper
- * sleeps on the bell, not on the number: the bell's word changes when it is cleared, so nobody can fall asleep on a bell that was cleared under him.
+ * sleeps on the bell, not on the number: the bell's word changes with each ring and when it is cleared, so nobody can fall asleep on a bell that was rung or cleared
+ * after he looked.
  *
  * An armed bell stays armed while there is anybody to wake. Only who wakes nobody clears it, and then wakes all once more: for one may have fallen asleep between
  * the two. That costs a notify after the last sleeper has gone two system calls, once.
@@ -46,9 +47,15 @@ int pabal_region_event(pabal_region *region, uint32_t index, uint32_t *ret_now)
 	return 0;
 }
 
-static void ring(struct pabal__event *event, uint32_t bell, int count_max)
+static void ring(struct pabal__event *event, int count_max)
 {
-	if (PABAL__FAULT(NO_EVENT_RING) || pabal__futex_wake(&event->bell, count_max) > 0)
+	uint32_t bell;
+
+	if (PABAL__FAULT(NO_EVENT_RING))
+		return;
+	/* The next sequence, still armed: one that has looked at the number before we counted cannot fall asleep on it any more. */
+	bell = PABAL__FAULT(SAME_SEQUENCE) ? atomic_load(&event->bell) : atomic_fetch_add_explicit(&event->bell, 2, memory_order_acq_rel) + 2;
+	if (pabal__futex_wake(&event->bell, count_max) > 0)
 		return;
 	/* Nobody was there. acq_rel: clearing comes before the second ring */
 	if (atomic_compare_exchange_strong_explicit(&event->bell, &bell, bell + 1, memory_order_acq_rel, memory_order_relaxed))
@@ -71,7 +78,7 @@ int pabal_region_notify(pabal_region *region, uint32_t index, uint32_t count_max
 		atomic_fetch_add_explicit(&event->count, 1, memory_order_seq_cst);
 	bell = atomic_load_explicit(&event->bell, memory_order_seq_cst); /* pairs with pabal__bell_arm() */
 	if (count_max && __builtin_expect(bell & 1, 0))
-		ring(event, bell, count_max > INT_MAX ? INT_MAX : (int)count_max);
+		ring(event, count_max > INT_MAX ? INT_MAX : (int)count_max);
 	if (PABAL__FAULT(RING_BEFORE_COUNT))
 		atomic_fetch_add_explicit(&event->count, 1, memory_order_seq_cst);
 	return 0;
@@ -131,6 +138,8 @@ static int sleep_for(struct event_wait *wait)
 		r = give_up(wait);
 		if (r < 0)
 			return r;
+		if (PABAL__FAULT(SAME_SEQUENCE)) /* the moment in which it matters, made long */
+			pabal__cpu_nap(100000);
 		sleep_once(wait, armed);
 	}
 	if (wait->late) /* alone: statistics, and ours */

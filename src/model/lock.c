@@ -39,7 +39,8 @@ bool pabal__lock_holder_lives(struct pabal__segment *segment, uint64_t word)
 	if (owner > pabal__participants_high(segment))
 		return false;
 	used = atomic_load_explicit(slot, memory_order_acquire); /* pairs with claim(): who locks has joined before */
-	return used == ((word >> 32) << 32 | 1) && pabal__participant_lives(segment, owner) != 0;
+	return pabal__participant_used(used) && pabal__lock_word(owner, used) == (word & ~(uint64_t)PABAL__LOCK_INHERITED) &&
+	       pabal__participant_lives(segment, owner) != 0;
 }
 
 int pabal__lock_attempt(pabal_region *region, struct pabal__lock *lock, uint32_t taker, bool courteous)
@@ -65,18 +66,17 @@ int pabal__lock_attempt(pabal_region *region, struct pabal__lock *lock, uint32_t
 int pabal__lock_take_over(pabal_region *region, struct pabal__lock *lock)
 {
 	uint64_t word = atomic_load_explicit(&lock->word, memory_order_relaxed); /* a look; the CAS decides */
+	uint64_t mark = PABAL__FAULT(NO_INHERITANCE) ? 0 : PABAL__LOCK_INHERITED;
 
 	if (word & PABAL__LOCK_SPARE)
 		return -EBADMSG;
 	if (PABAL__FAULT(NO_TAKEOVER) || pabal__lock_holder_lives(&region->segment, word))
 		return PABAL__LOCK_HELD;
 	/* acquire: what the dead one wrote before it was found dead is to be seen */
-	if (!atomic_compare_exchange_strong_explicit(&lock->word, &word,
-						     region->mine | (PABAL__FAULT(NO_INHERITANCE) ? 0 : (uint64_t)PABAL__LOCK_INHERITED),
-						     memory_order_acquire, memory_order_relaxed))
+	if (!atomic_compare_exchange_strong_explicit(&lock->word, &word, region->mine | mark, memory_order_acquire, memory_order_relaxed))
 		return PABAL__LOCK_HELD;
 	atomic_fetch_add_explicit(&region->segment.header->redelivered, 1, memory_order_relaxed); /* statistics */
-	return PABAL_INHERITED;
+	return mark ? PABAL_INHERITED : 0;
 }
 
 /* What was not free at the first look. */

@@ -6,8 +6,8 @@
  * (membarrier), and looks at the word again. Either that look sees the lock free, or the unlock that comes later sees the bell armed. Where there is no membarrier, a sleep
  * lasts a millisecond at most.
  *
- * A ring clears the bell and wakes one. Whoever has armed and then gets the lock arms again, for those who may still sleep: its own unlock rings for the next. Whoever
- * gives up does so only after arming and looking.
+ * A ring clears the bell and wakes one, which arms again before it looks: for itself, and for those who may still sleep. So if it gets the lock, its own unlock rings for
+ * the next. Whoever gives up does so only after arming and looking.
  *
  * Fairness: a lock that was unlocked can be had by whoever comes along, which is what makes it fast. One who has waited PATIENCE_NS writes its number into `patient`; the
  * others, when they find the lock free, let it in. It has a bell of its own, which an unlock rings first. If it does not come within COURTESY_NS (it is stopped, or dead)
@@ -46,7 +46,6 @@ struct lock_wait {
 	int64_t promised_since;
 	uint32_t promised; /* whose number in `patient` we have seen last */
 	uint32_t taker;    /* our number, while it stands there */
-	bool armed;        /* we have armed a bell */
 	bool signalled;    /* a signal handler ran while we slept */
 	bool slice_ended;  /* look for the dead; at first, too */
 	bool late;         /* the last sleep ended by itself */
@@ -213,7 +212,6 @@ static int arm_and_sleep(struct lock_wait *wait)
 	bool barrier = pabal__membarrier_all();
 	int r, now;
 
-	wait->armed = true;
 	r = look(wait);
 	if (is_final(r))
 		return r;
@@ -223,6 +221,8 @@ static int arm_and_sleep(struct lock_wait *wait)
 	if (become_patient(wait)) /* on the other bell, then */
 		return r;
 	sleep_once(wait, bell, armed, barrier, r);
+	if (PABAL__FAULT(NO_LOCK_BATON) && is_final(now = look(wait)))
+		return now;
 	/* The kernel says -EINTR to those only whom nobody has rung for, so no ring is lost. */
 	return wait->signalled && !(wait->region->flags & PABAL_RESTART) ? give_up(wait) : r;
 }
@@ -235,8 +235,6 @@ static int finish(struct lock_wait *wait, int r)
 
 	if (taker)
 		atomic_compare_exchange_strong_explicit(&lock->patient, &taker, 0, memory_order_seq_cst, memory_order_relaxed);
-	if (wait->armed && r >= 0 && !PABAL__FAULT(NO_LOCK_BATON))
-		pabal__bell_arm(&lock->bell);
 	if (r == -ESHUTDOWN) { /* one ring may have been for all */
 		pabal__bell_ring_out(&lock->bell);
 		pabal__bell_ring_out(&lock->patient_bell);

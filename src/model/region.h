@@ -84,7 +84,7 @@ enum pabal__lock_bits {
 
 static inline uint64_t pabal__lock_word(uint32_t id, uint64_t participant_word)
 {
-	return (participant_word >> 32) << 32 | id;
+	return PABAL__FAULT(NO_LOCK_GENERATION) ? id : (participant_word >> 32) << 32 | id;
 }
 
 static inline uint32_t pabal__lock_owner(uint64_t word)
