@@ -83,19 +83,23 @@ static void send_away(pabal_process *self, struct pabal__caller *caller, uint32_
 	caller->number = 0;
 }
 
-/* Is the sender of this letter the process that has the name it gives? */
-static bool is_who_it_says(pabal_process *self, int socket, const struct pabal__letter *letter)
+/* Is the sender of this letter the process that has the name it gives? Why not to believe it, or 0. */
+static uint32_t doubt(pabal_process *self, int socket, const struct pabal__letter *letter)
 {
 	struct pabal__credentials peer;
 	struct pabal__holder_info info;
+	int r;
 
 	if (memcmp(letter->to, self->holder.instance, sizeof letter->to) != 0 || strcmp(letter->name, self->holder.name) == 0)
-		return false;
+		return PABAL__REFUSE_STRANGER;
 	if (PABAL__FAULT(NO_STRANGER_CHECK))
-		return true;
-	if (pabal__socket_peer(socket, &peer) < 0 || pabal__holder_look(&self->directory, letter->name, &info, NULL) < 0)
-		return false;
-	return info.alive && info.uid == peer.uid && memcmp(info.instance, letter->from, sizeof info.instance) == 0;
+		return 0;
+	r = pabal__holder_look(&self->directory, letter->name, &info, NULL);
+	if (r == -EMFILE || r == -ENOMEM)
+		return PABAL__REFUSE_FULL;
+	if (r < 0 || pabal__socket_peer(socket, &peer) < 0)
+		return PABAL__REFUSE_STRANGER;
+	return info.alive && info.uid == peer.uid && memcmp(info.instance, letter->from, sizeof info.instance) == 0 ? 0 : PABAL__REFUSE_STRANGER;
 }
 
 static bool is_linked(const pabal_process *self, const struct pabal__letter *letter)
@@ -204,18 +208,18 @@ void pabal__answer_caller(pabal_process *self, uint64_t number)
 	r = pabal__letter_receive(caller->socket, &post);
 	if (r == -EAGAIN)
 		return;
-	if (r == 0) {
-		reason = post.letter.kind != PABAL__HELLO                      ? PABAL__REFUSE_NONSENSE
-			 : !is_who_it_says(self, caller->socket, &post.letter) ? PABAL__REFUSE_STRANGER
-									       : judge(self, &post.letter);
-		if (!reason)
-			r = welcome(self, caller, &post);
-		if (r < 0)
-			reason = reason_of(r);
-		pabal__post_close(&post);
-	} else {
-		reason = reason_of(r);
+	if (r < 0) {
+		send_away(self, caller, reason_of(r));
+		return;
 	}
+	reason = post.letter.kind == PABAL__HELLO ? doubt(self, caller->socket, &post.letter) : PABAL__REFUSE_NONSENSE;
+	if (!reason)
+		reason = judge(self, &post.letter);
+	if (!reason) {
+		r = welcome(self, caller, &post);
+		reason = r < 0 ? reason_of(r) : 0;
+	}
+	pabal__post_close(&post);
 	if (caller->number)
 		send_away(self, caller, reason);
 }

@@ -72,8 +72,10 @@ int pabal__letter_receive(int socket, struct pabal__post *ret_post)
 	ret_post->fd_count = 0;
 	memset(letter, 0, sizeof *letter);
 	size = pabal__packet_receive(socket, letter, sizeof *letter, ret_post->fds, PABAL__LETTER_FDS, &ret_post->fd_count, &lost);
-	if (size <= 0)
+	if (size <= 0) { /* an empty packet may bring descriptors, too */
+		pabal__post_close(ret_post);
 		return size == 0 ? -EPIPE : (int)size;
+	}
 	if (size != sizeof *letter)
 		r = -EBADMSG;
 	if (r == 0)
