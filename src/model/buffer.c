@@ -81,6 +81,7 @@ const struct pabal__wait_calls pabal__put_calls = {
 	.more = more_room,
 	.idle = pabal__mailbox_idle,
 	.busy = pabal__mailbox_busy, /* only the default form is ever busy on this side */
+	.before_sleep = pabal__mailbox_before_sleep,
 };
 
 const struct pabal__wait_calls pabal__get_calls = {
@@ -88,4 +89,5 @@ const struct pabal__wait_calls pabal__get_calls = {
 	.more = more_items,
 	.idle = pabal__mailbox_idle,
 	.busy = not_busy,
+	.before_sleep = pabal__mailbox_before_sleep,
 };

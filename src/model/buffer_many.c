@@ -89,18 +89,17 @@ static int put_one(struct pabal__buffer_call *call)
 	return 0;
 }
 
-/* @count items more are in. Under the send lock. */
-static void count_put(pabal_mailbox *mailbox, uint32_t count)
+/* @count items more are in. Under the send lock. true: it is time for a glance. */
+static bool count_put(pabal_mailbox *mailbox, uint32_t count)
 {
-	mailbox->sending.count += count; /* alone: statistics, ours to write */
-	atomic_store_explicit(&mailbox->self->sent, mailbox->sending.count, memory_order_relaxed);
+	return pabal__side_count(&mailbox->sending, count, &mailbox->self->sent);
 }
 
 static int put(struct pabal__buffer_call *call)
 {
 	pabal_mailbox *mailbox = call->call.mailbox;
 	uint32_t before = call->done;
-	bool entered;
+	bool entered, look = false;
 	int r = 0;
 
 	if (pabal__object_ended(&mailbox->segment))
@@ -109,10 +108,12 @@ static int put(struct pabal__buffer_call *call)
 	while (r == 0 && call->done < call->count)
 		r = put_one(call);
 	if (call->done != before)
-		count_put(mailbox, call->done - before);
+		look = count_put(mailbox, call->done - before);
 	pabal__side_leave(&mailbox->sending, entered);
 	if (call->done != before)
 		pabal__bell_ring(&mailbox->segment.header->items_bell);
+	if (__builtin_expect(look, 0))
+		pabal__mailbox_glance(mailbox, &mailbox->sending);
 	return r;
 }
 
@@ -150,7 +151,7 @@ static int find_block(const pabal_buffer *buffer, const uint64_t *words, struct 
 static int commit(struct pabal__buffer_call *call)
 {
 	pabal_mailbox *mailbox = call->call.mailbox;
-	bool entered;
+	bool entered, look = false;
 	int r = find_block(call->buffer, call->loan->reserved, &call->block);
 
 	if (r < 0)
@@ -161,10 +162,12 @@ static int commit(struct pabal__buffer_call *call)
 	write_meta(call);
 	r = send_block(call);
 	if (r == 0)
-		count_put(mailbox, 1);
+		look = count_put(mailbox, 1);
 	pabal__side_leave(&mailbox->sending, entered);
 	if (r == 0)
 		pabal__bell_ring(&mailbox->segment.header->items_bell);
+	if (__builtin_expect(look, 0))
+		pabal__mailbox_glance(mailbox, &mailbox->sending);
 	return r;
 }
 
@@ -201,17 +204,17 @@ static int taken(pabal_buffer *buffer, enum pabal__ring_result result, uint32_t 
 	return pabal__mailbox_from_ring(result);
 }
 
-static void count_got(pabal_mailbox *mailbox, uint32_t count)
+/* As count_put(). Under the receive lock. */
+static bool count_got(pabal_mailbox *mailbox, uint32_t count)
 {
-	mailbox->receiving.count += count; /* alone: statistics, ours to write */
-	atomic_store_explicit(&mailbox->self->received, mailbox->receiving.count, memory_order_relaxed);
+	return pabal__side_count(&mailbox->receiving, count, &mailbox->self->received);
 }
 
 static int get(struct pabal__buffer_call *call)
 {
 	pabal_buffer *buffer = call->buffer;
 	pabal_mailbox *mailbox = &buffer->base;
-	bool entered = pabal__side_enter(mailbox, &mailbox->receiving), from_ring = false;
+	bool entered = pabal__side_enter(mailbox, &mailbox->receiving), from_ring = false, look = false;
 	enum pabal__ring_result result = buffer->damaged ? PABAL__RING_CORRUPT : PABAL__RING_DONE;
 	uint64_t size = buffer->item_size, header;
 	int r;
@@ -226,11 +229,13 @@ static int get(struct pabal__buffer_call *call)
 		call->done++;
 	}
 	if (call->done)
-		count_got(mailbox, call->done);
+		look = count_got(mailbox, call->done);
 	r = taken(buffer, result, call->done);
 	pabal__side_leave(&mailbox->receiving, entered);
 	if (from_ring && (call->done || result == PABAL__RING_CORRUPT))
 		pabal__bell_ring(&mailbox->segment.header->room_bell);
+	if (__builtin_expect(look, 0))
+		pabal__mailbox_glance(mailbox, &mailbox->receiving);
 	return r;
 }
 
@@ -238,17 +243,19 @@ static int take(struct pabal__buffer_call *call)
 {
 	pabal_buffer *buffer = call->buffer;
 	pabal_mailbox *mailbox = &buffer->base;
-	bool entered = pabal__side_enter(mailbox, &mailbox->receiving), from_ring = false;
+	bool entered = pabal__side_enter(mailbox, &mailbox->receiving), from_ring = false, look = false;
 	struct pabal_message *items = call->items;
 	uint64_t header = 0, sender;
 	enum pabal__ring_result result = take_one(buffer, &call->block, &header, &from_ring);
 	int r = taken(buffer, result, result == PABAL__RING_DONE);
 
 	if (r == 0)
-		count_got(mailbox, 1);
+		look = count_got(mailbox, 1);
 	pabal__side_leave(&mailbox->receiving, entered);
 	if (from_ring && (r == 0 || r == -EBADMSG))
 		pabal__bell_ring(&mailbox->segment.header->room_bell);
+	if (__builtin_expect(look, 0))
+		pabal__mailbox_glance(mailbox, &mailbox->receiving);
 	if (r)
 		return r;
 	sender = pabal__block_get(&call->block, PABAL__WORD_SENDER);

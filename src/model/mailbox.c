@@ -12,8 +12,8 @@
 #include "platform/cpu.h"
 
 enum {
-	LOOK_NS = 10000000, /* calls that do not wait look for the dead this often at most: the first wait slice */
-	PATIENCE = 4,       /* yields of a call that does not wait while somebody is in the middle of a take */
+	LOOK_NS = 100000000, /* a handle that does not sleep looks for the dead this often at most: they are to be found within 300 ms */
+	PATIENCE = 4,        /* yields of a call that does not wait while somebody is in the middle of a take */
 };
 
 int pabal__mailbox_refuse(const pabal_mailbox *mailbox, bool write)
@@ -82,11 +82,57 @@ void pabal__mailbox_busy(void *argument)
 	pabal__bury(&mailbox->segment, taker, &burial);
 }
 
+/* May this call look for the dead, or did one of the handle do so a moment ago? */
+static bool is_time_to_look(pabal_mailbox *mailbox, int64_t now)
+{
+	if (now - atomic_load_explicit(&mailbox->looked, memory_order_relaxed) < LOOK_NS) /* alone, both: how often, nothing more */
+		return false;
+	atomic_store_explicit(&mailbox->looked, now, memory_order_relaxed);
+	return !PABAL__FAULT(NO_GLANCE);
+}
+
+/* Memory is not given back here, as it is when a slice ends: who is busy would fetch it again at once. */
+static void look_for_the_dead(pabal_mailbox *mailbox, int64_t now)
+{
+	struct pabal__burial burial = { 0 };
+
+	if (is_time_to_look(mailbox, now))
+		pabal__bury_dead(&mailbox->segment, &burial);
+}
+
+void pabal__mailbox_before_sleep(void *argument, int64_t now)
+{
+	look_for_the_dead(((struct pabal__call *)argument)->mailbox, now);
+}
+
+uint32_t pabal__mailbox_stride(uint32_t stride, int64_t elapsed_ns)
+{
+	while (stride > 1 && elapsed_ns > LOOK_NS) {
+		stride /= 2;
+		elapsed_ns /= 2;
+	}
+	return elapsed_ns < LOOK_NS / 4 && stride < PABAL__LOOK_SELDOM ? stride * 2 : stride;
+}
+
+void pabal__mailbox_glance(pabal_mailbox *mailbox, struct pabal__side *side)
+{
+	int64_t now = pabal__clock_coarse();
+	bool entered = pabal__side_enter(mailbox, side);
+
+	if ((int64_t)(side->count - side->look_at) >= 0) { /* else another thread was faster */
+		if (side->glanced)
+			side->stride = pabal__mailbox_stride(side->stride, now - side->glanced);
+		side->glanced = now;
+		side->look_at = side->count + side->stride;
+	}
+	pabal__side_leave(side, entered);
+	look_for_the_dead(mailbox, now);
+}
+
 /* A call that does not wait: give one in the middle of a take a moment, and now and then look for the dead. */
 static int try_again(struct pabal__call *call, const struct pabal__wait_calls *calls, int reason)
 {
 	pabal_mailbox *mailbox = call->mailbox;
-	int64_t now;
 
 	for (int i = 0; i < PATIENCE && reason == PABAL__WAIT_BUSY; i++) {
 		calls->busy(call);
@@ -95,12 +141,8 @@ static int try_again(struct pabal__call *call, const struct pabal__wait_calls *c
 	}
 	if (reason <= 0)
 		return reason;
-	now = pabal__clock_coarse();
-	if (now - atomic_load_explicit(&mailbox->looked, memory_order_relaxed) >= LOOK_NS) { /* alone: how often, nothing more */
-		atomic_store_explicit(&mailbox->looked, now, memory_order_relaxed);
-		if (calls->idle(call))
-			reason = calls->attempt(call);
-	}
+	if (is_time_to_look(mailbox, pabal__clock_coarse()) && calls->idle(call))
+		reason = calls->attempt(call);
 	return reason > 0 ? -EAGAIN : reason;
 }
 

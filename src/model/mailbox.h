@@ -34,7 +34,10 @@
 struct pabal__side {
 	_Alignas(64) pthread_mutex_t lock;
 	struct pabal__waiter waiter;
-	uint64_t count; /* messages sent, or received; published in the participant's slot */
+	uint64_t count;   /* messages sent, or received; published in the participant's slot */
+	uint64_t look_at; /* the count at which to look for the dead next */
+	uint32_t stride;  /* from one look to the next */
+	int64_t glanced;  /* when the last one was */
 };
 
 struct pabal_mailbox { /* NOLINT(clang-analyzer-optin.performance.Padding): the padding keeps the two sides on lines of their own */
@@ -47,7 +50,7 @@ struct pabal_mailbox { /* NOLINT(clang-analyzer-optin.performance.Padding): the 
 	struct pabal__segment segment;
 	_Atomic uint32_t interrupts, acknowledged;
 	_Atomic uint32_t borrowed; /* 1: there may be loans or leases; set by loan and take, read by close */
-	_Atomic int64_t looked;    /* when a call that does not wait last looked for the dead */
+	_Atomic int64_t looked;    /* when a call of ours last looked for the dead */
 
 	_Alignas(64) struct pabal__ring ring;
 	struct pabal__side sending;
@@ -98,9 +101,30 @@ int pabal__mailbox_wait(struct pabal__call *call, struct pabal__side *side, int 
 /* The sentence for -EAGAIN, -ETIMEDOUT and the like; formats nothing. Returns @error. */
 int pabal__mailbox_say(int error);
 
-/* For struct pabal__wait_calls: bury the dead and give memory back; repair the slot that we are stuck at. */
+/* For struct pabal__wait_calls: bury the dead and give memory back; repair the slot that we are stuck at; a glance before a sleep. */
 bool pabal__mailbox_idle(void *argument);
 void pabal__mailbox_busy(void *argument);
+void pabal__mailbox_before_sleep(void *argument, int64_t now);
+
+/* Where nobody sleeps a whole slice the dead would never be looked for: so messages are counted, and some of them look. */
+enum {
+	PABAL__LOOK_FIRST = 32,   /* messages of a handle before its first look */
+	PABAL__LOOK_SELDOM = 1024 /* messages between two looks at most: one of them costs 30 ns when it finds that it is too soon; a guess */
+};
+
+/* How many messages from this look to the next, if the last @stride took @elapsed_ns. */
+uint32_t pabal__mailbox_stride(uint32_t stride, int64_t elapsed_ns);
+
+/* It is time for a look by the count of messages. Not under the side's lock. */
+void pabal__mailbox_glance(pabal_mailbox *mailbox, struct pabal__side *side) __attribute__((cold));
+
+/* Count @count messages of a side, under its lock; @published: our word for it. true: call pabal__mailbox_glance() once the lock is left. */
+static inline bool pabal__side_count(struct pabal__side *side, uint64_t count, pabal__word *published)
+{
+	side->count += count; /* relaxed, alone: statistics, ours to write */
+	atomic_store_explicit(published, side->count, memory_order_relaxed);
+	return __builtin_expect((int64_t)(side->count - side->look_at) >= 0, 0);
+}
 
 extern const struct pabal__wait_calls pabal__send_calls, pabal__receive_calls;
 

@@ -16,6 +16,7 @@ static void init_side(pabal_mailbox *mailbox, struct pabal__side *side, const st
 	struct pabal__header *header = mailbox->segment.header;
 
 	pthread_mutex_init(&side->lock, NULL);
+	side->look_at = side->stride = PABAL__LOOK_FIRST;
 	side->waiter.calls = calls;
 	side->waiter.bell = bell;
 	side->waiter.memory_bell = &header->memory_bell;

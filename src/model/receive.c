@@ -46,14 +46,16 @@ static inline int try_receive(struct receive *receive)
 {
 	pabal_mailbox *mailbox = receive->call.mailbox;
 	struct pabal__side *side = &mailbox->receiving;
-	bool entered = pabal__side_enter(mailbox, side), from_ring = false;
+	bool entered = pabal__side_enter(mailbox, side), from_ring = false, look = false;
 	enum pabal__ring_result result = pabal__mailbox_take_one(mailbox, &receive->block, &receive->header, &from_ring);
 
-	if (result == PABAL__RING_DONE) /* alone: statistics, ours to write */
-		atomic_store_explicit(&mailbox->self->received, ++side->count, memory_order_relaxed);
+	if (result == PABAL__RING_DONE)
+		look = pabal__side_count(side, 1, &mailbox->self->received);
 	pabal__side_leave(side, entered);
 	if (from_ring && (result == PABAL__RING_DONE || result == PABAL__RING_CORRUPT))
 		pabal__bell_ring(&mailbox->segment.header->room_bell);
+	if (__builtin_expect(look, 0))
+		pabal__mailbox_glance(mailbox, side);
 	if (result == PABAL__RING_NOT_NOW && pabal__object_ended(&mailbox->segment))
 		return -ESHUTDOWN;
 	return pabal__mailbox_from_ring(result);
@@ -88,6 +90,7 @@ const struct pabal__wait_calls pabal__receive_calls = {
 	.more = more_messages,
 	.idle = pabal__mailbox_idle,
 	.busy = not_busy,
+	.before_sleep = pabal__mailbox_before_sleep,
 };
 
 /* Lease a message: at once, or after waiting. */

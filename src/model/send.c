@@ -67,7 +67,7 @@ static inline int try_send(struct send *send)
 {
 	pabal_mailbox *mailbox = send->call.mailbox;
 	struct pabal__side *side = &mailbox->sending;
-	bool entered;
+	bool entered, look = false;
 	int r = 0;
 
 	if (is_shut(mailbox))
@@ -82,11 +82,13 @@ static inline int try_send(struct send *send)
 	}
 	if (r == 0 && send->data && PABAL__FAULT(COMMIT_BEFORE_FILL))
 		memcpy(send->block.data, send->data, send->size);
-	if (r == 0) /* alone: statistics, ours to write */
-		atomic_store_explicit(&mailbox->self->sent, ++side->count, memory_order_relaxed);
+	if (r == 0)
+		look = pabal__side_count(side, 1, &mailbox->self->sent);
 	pabal__side_leave(side, entered);
 	if (r == 0)
 		pabal__bell_ring(&mailbox->segment.header->items_bell);
+	if (__builtin_expect(look, 0))
+		pabal__mailbox_glance(mailbox, side);
 	return r;
 }
 
@@ -126,6 +128,7 @@ const struct pabal__wait_calls pabal__send_calls = {
 	.more = more_room,
 	.idle = pabal__mailbox_idle,
 	.busy = pabal__mailbox_busy,
+	.before_sleep = pabal__mailbox_before_sleep,
 };
 
 /* Our block's header as it must be: OWNED by us. */

@@ -243,6 +243,7 @@ static int wait_for(struct wait *wait, int reason)
 int pabal__wait(struct pabal__waiter *waiter, void *object, int reason, int64_t timeout_ns)
 {
 	struct wait wait = { .waiter = waiter, .object = object, .deadline = pabal__clock_deadline(timeout_ns), .slice = PABAL__SLICE_MIN };
+	int64_t now;
 
 	wait.acknowledged =
 		atomic_load_explicit(waiter->acknowledged, memory_order_relaxed); /* alone: an interrupt since the last one counts for us */
@@ -252,8 +253,9 @@ int pabal__wait(struct pabal__waiter *waiter, void *object, int reason, int64_t 
 		reason = yield(&wait, reason);
 	if (reason <= 0)
 		return reason;
-	atomic_store_explicit(waiter->waiting, pabal__waiting_pack(pabal__clock_now(), wait.deadline),
-			      memory_order_relaxed); /* alone: for lookers-on */
+	now = pabal__clock_now();
+	waiter->calls->before_sleep(object, now);
+	atomic_store_explicit(waiter->waiting, pabal__waiting_pack(now, wait.deadline), memory_order_relaxed); /* alone: for lookers-on */
 	reason = wait_for(&wait, reason);
 	atomic_store_explicit(waiter->waiting, 0, memory_order_relaxed); /* the same */
 	return reason;

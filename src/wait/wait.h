@@ -22,6 +22,8 @@ struct pabal__wait_calls {
 	bool (*more)(void *object); /* after a success: is there more of it, for the next sleeper? */
 	bool (*idle)(void *object); /* a slice has ended: bury the dead, give memory back. true: something changed */
 	void (*busy)(void *object); /* after PABAL__WAIT_BUSY: repair, if the one in the middle of it is dead */
+	void (*before_sleep)(void *object,
+			     int64_t now); /* once a wait that does not end by spinning: waits may be many, and none as long as a slice */
 };
 
 /* How one side of a handle waits. The adaptive numbers are hints: threads may mix them up without harm. */

@@ -2,14 +2,13 @@
 /*
  * test_syscalls - a put and a get that need not wait make no system call, in any form, one at a time, in batches and in place.
  *
- * The process runs under ptrace, which counts its system calls. What is expected is the difference between a long run and a short one, memory already grown: 0.
+ * The process runs under ptrace, which counts its system calls. What is expected is the difference between a long run and a short one, memory already grown: 0. Only who looks
+ * for the dead makes some, ten times a second at most.
  */
-#include <signal.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "buffer/items.h"
+#include "support/syscalls.h"
 
 enum { WARM = 2000, SHORT = 1000, LONG = 30000, DEPTH = 16 };
 
@@ -46,34 +45,10 @@ static int be_traced(void *data)
 	child_equal(pabal_buffer_open("b", NULL, &buffer), 0);
 	for (int i = 0; i < WARM; i++)
 		once(buffer, way);
-	child_check(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
-	raise(SIGSTOP);
+	syscalls_count_from_here();
 	for (uint32_t i = 0; i < way->count; i++)
 		once(buffer, way);
 	_exit(0);
-}
-
-/* System calls between the stop and the end. */
-static uint64_t count_calls(struct way way)
-{
-	uint64_t stops = 0;
-	int status;
-	pid_t pid = child_start(be_traced, &way);
-
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSTOPPED(status));
-	assert_int_equal(ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL), 0);
-	for (;;) {
-		assert_int_equal(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		if (WIFEXITED(status))
-			break;
-		assert_true(WIFSTOPPED(status) && WSTOPSIG(status) == (SIGTRAP | 0x80));
-		stops++;
-	}
-	assert_int_equal(WEXITSTATUS(status), 0);
-	assert_true(stops > 0); /* its exit, at least */
-	return stops;
 }
 
 static void no_system_call_an_item(void **state)
@@ -86,11 +61,10 @@ static void no_system_call_an_item(void **state)
 
 		assert_int_equal(pabal_buffer_create("b", sizeof(struct item), 50, BOPTS(.flags = forms[form]), &buffer), 0);
 		for (int in_place = 0; in_place < 2; in_place++) {
-			uint64_t few = count_calls((struct way){ SHORT, in_place }), many = count_calls((struct way){ LONG, in_place });
+			struct syscalls few = syscalls_of(be_traced, &(struct way){ SHORT, in_place });
+			struct syscalls many = syscalls_of(be_traced, &(struct way){ LONG, in_place });
 
-			if (many != few)
-				fail_msg("form %d, in place %d: %llu system calls more in the long run", form, in_place,
-					 (unsigned long long)(many - few));
+			syscalls_expect_same(&few, &many, 2);
 		}
 		pabal_buffer_close(buffer);
 		assert_int_equal(pabal_buffer_destroy("b"), 0);

@@ -2,17 +2,12 @@
 /*
  * test_syscalls - a send and a receive that need not wait make no system call.
  *
- * The process runs under ptrace, which counts its system calls. What is expected is the difference between a long run and a short one, memory already grown: 0.
+ * The process runs under ptrace, which counts its system calls. What is expected is the difference between a long run and a short one, memory already grown: 0. Only who looks
+ * for the dead makes some, ten times a second at most, however many messages there are.
  */
-#include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "support/support.h"
+#include "support/syscalls.h"
 
 enum { WARM = 5000, SHORT = 1000, LONG = 50000, DEPTH = 16 };
 
@@ -53,34 +48,10 @@ static int be_traced(void *data)
 	child_equal(pabal_mailbox_open("a", NULL, &a), 0);
 	for (int i = 0; i < WARM; i += DEPTH)
 		once(a, way);
-	child_check(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == 0);
-	raise(SIGSTOP);
+	syscalls_count_from_here();
 	for (uint32_t i = 0; i < way->count; i += DEPTH)
 		once(a, way);
 	_exit(0);
-}
-
-/* System calls between the stop and the end. */
-static uint64_t count_calls(struct way way)
-{
-	uint64_t stops = 0;
-	int status;
-	pid_t pid = child_start(be_traced, &way);
-
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSTOPPED(status));
-	assert_int_equal(ptrace(PTRACE_SETOPTIONS, pid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL), 0);
-	for (;;) {
-		assert_int_equal(ptrace(PTRACE_SYSCALL, pid, NULL, NULL), 0);
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		if (WIFEXITED(status))
-			break;
-		assert_true(WIFSTOPPED(status) && WSTOPSIG(status) == (SIGTRAP | 0x80));
-		stops++;
-	}
-	assert_int_equal(WEXITSTATUS(status), 0);
-	assert_true(stops > 0); /* its exit, at least */
-	return stops;
 }
 
 static void no_system_call_a_message(void **state)
@@ -92,11 +63,10 @@ static void no_system_call_a_message(void **state)
 	assert_int_equal(pabal_mailbox_create("a", NULL, &a), 0);
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
 		for (int in_place = 0; in_place < 2; in_place++) {
-			uint64_t few = count_calls((struct way){ sizes[i], SHORT, in_place });
-			uint64_t many = count_calls((struct way){ sizes[i], LONG, in_place });
+			struct syscalls few = syscalls_of(be_traced, &(struct way){ sizes[i], SHORT, in_place });
+			struct syscalls many = syscalls_of(be_traced, &(struct way){ sizes[i], LONG, in_place });
 
-			if (many != few)
-				fail_msg("%zu bytes: %llu system calls more in the long run", sizes[i], (unsigned long long)(many - few));
+			syscalls_expect_same(&few, &many, 2);
 		}
 	}
 	pabal_mailbox_close(a);
