@@ -12,10 +12,17 @@
 
 #include "base/error.h"
 
+/*
+ * Without a time-out the kernel would begin the sleep anew after a handler with SA_RESTART, and nobody would hear of the signal: so for ever is 30 years. With
+ * one it says EINTR whenever a handler ran, and goes on after SIGSTOP and SIGCONT with the time left.
+ */
+#define FOR_EVER (INT64_C(1000000000) * 1000000000)
+
 int pabal__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t duration_ns)
 {
-	struct timespec duration = { .tv_sec = duration_ns / 1000000000, .tv_nsec = duration_ns % 1000000000 };
-	long r = syscall(SYS_futex, word, FUTEX_WAIT, expected, duration_ns == INT64_MAX ? NULL : &duration, NULL, 0);
+	int64_t sleep_ns = duration_ns < FOR_EVER ? duration_ns : FOR_EVER;
+	struct timespec duration = { .tv_sec = sleep_ns / 1000000000, .tv_nsec = sleep_ns % 1000000000 };
+	long r = syscall(SYS_futex, word, FUTEX_WAIT, expected, &duration, NULL, 0);
 
 	if (r == 0 || errno == EAGAIN)
 		return 0;
