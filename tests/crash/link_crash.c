@@ -39,7 +39,9 @@ static const struct {
 	{ "receive-waits", { 0, LINK_ARMED }, 2 },
 	{ "reply", { 0, LINK_FILLED, LINK_FILLED | LINK_PUBLISHED, LINK_FILLED | LINK_PUBLISHED | LINK_RUNG }, 4 },
 	{ "serve", { 0, LINK_MOVED, LINK_MOVED | LINK_FILLED | LINK_PUBLISHED | LINK_RUNG }, 3 },
-	{ "call", { 0, LINK_FILLED | LINK_PUBLISHED, LINK_FILLED | LINK_PUBLISHED | LINK_RUNG, LINK_FILLED | LINK_PUBLISHED | LINK_RUNG | LINK_MOVED }, 4 },
+	{ "call",
+	  { 0, LINK_FILLED | LINK_PUBLISHED, LINK_FILLED | LINK_PUBLISHED | LINK_RUNG, LINK_FILLED | LINK_PUBLISHED | LINK_RUNG | LINK_MOVED },
+	  4 },
 	{ "close", { 0, LINK_CLOSED }, 2 },
 };
 
@@ -171,7 +173,8 @@ int main(int argc, char **argv)
 	int r;
 
 	if (parse(&plan, argc, argv) < 0) {
-		fprintf(stderr, "usage: %s OPERATION [--stride N] [--size BYTES]... [--fills BITS] [--peers BITS] [--stop 1] [--distinct 1]\n", argv[0]);
+		fprintf(stderr, "usage: %s OPERATION [--stride N] [--size BYTES]... [--fills BITS] [--peers BITS] [--stop 1] [--distinct 1]\n",
+			argv[0]);
 		return 2;
 	}
 	prepare_process(argv);

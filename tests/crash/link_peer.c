@@ -87,7 +87,10 @@ void link_received(struct link_side *side, const void *data, size_t size)
 	if (size >= sizeof id)
 		memcpy(&id, data, sizeof id);
 	if (!link_is_content(side->next_received, data, size))
-		link_side_broken(side, id == side->next_received ? "torn" : id < side->next_received ? "doubled" : "lost",
+		link_side_broken(side,
+				 id == side->next_received  ? "torn"
+				 : id < side->next_received ? "doubled"
+							    : "lost",
 				 "received %u, %zu bytes, where %u was next", id, size, side->next_received);
 	side->next_received++;
 }
@@ -199,7 +202,7 @@ static void act(struct link_scene *scene, struct link_side *side)
 	if (scene->peer == LINK_WORKS)
 		work(scene, side);
 	while (r == 0)
-		r = scene->peer == LINK_POLLS ? poll_and_receive(side)
+		r = scene->peer == LINK_POLLS   ? poll_and_receive(side)
 		    : scene->peer == LINK_TAKES ? serve_next(side)
 						: link_receive_next(side, PABAL_FOREVER);
 	side->shared->receive_end = r;

@@ -45,23 +45,23 @@ enum link_peer {
 
 /* What the victim's death, or its end, leaves to be found. */
 enum link_effect {
-	LINK_COMMITS = 1 << 0,  /* one message more, perhaps */
+	LINK_COMMITS = 1 << 0,   /* one message more, perhaps */
 	LINK_FROM_PEER = 1 << 1, /* it receives: the fill is of the other side's ring */
-	LINK_ANSWERS = 1 << 2,  /* it answers the other side's call */
-	LINK_CLOSES = 1 << 3,   /* the other side may be told that it closed */
-	LINK_WAITS = 1 << 4,    /* it waits in vain: -ETIMEDOUT */
-	LINK_ASKS = 1 << 5,     /* it calls, and the other side must answer */
+	LINK_ANSWERS = 1 << 2,   /* it answers the other side's call */
+	LINK_CLOSES = 1 << 3,    /* the other side may be told that it closed */
+	LINK_WAITS = 1 << 4,     /* it waits in vain: -ETIMEDOUT */
+	LINK_ASKS = 1 << 5,      /* it calls, and the other side must answer */
 };
 
 /* What the sides and the driver share. */
 struct link_shared {
 	_Atomic int victim_pid, peer_ready, victim_ready, go, late, work, worked;
-	int result;                           /* the operation's; 1: it has not ended */
-	_Atomic uint32_t victim_sent;         /* committed by the victim before the operation */
+	int result;                                         /* the operation's; 1: it has not ended */
+	_Atomic uint32_t victim_sent;                       /* committed by the victim before the operation */
 	uint32_t victim_received, peer_sent, peer_received; /* committed, received whole and in order */
-	int receive_end, send_end, call_end;  /* what the other side was told at last; 1: nothing */
+	int receive_end, send_end, call_end;                /* what the other side was told at last; 1: nothing */
 	int fds_before, fds_after;
-	const char *broken;                   /* what does not hold, found by a side; a literal, so an address that all share */
+	const char *broken; /* what does not hold, found by a side; a literal, so an address that all share */
 	char detail[200];
 };
 
@@ -73,7 +73,7 @@ struct link_side {
 	uint64_t call;
 	struct pabal_message request;
 	struct pabal_loan loan;
-	int fd; /* to send */
+	int fd;          /* to send */
 	size_t got_size; /* of what the operation received */
 	uint8_t buffer[LINK_SIZE_MAX], reply[LINK_SIZE_MAX];
 };
