@@ -187,6 +187,30 @@ static_assert(sizeof(struct pabal_wait_info) == 336, "result structs have a fixe
 _Static_assert(sizeof(struct pabal_wait_info) == 336, "result structs have a fixed size");
 #endif
 
+/** One object of pabal_wait_many(). */
+struct pabal_wait {
+	void *object;        /**< an open handle of a mailbox, buffer, process or link */
+	uint32_t events;     /**< enum pabal_event, one or more */
+	uint32_t ret_events; /**< those that have happened */
+};
+
+/**
+ * pabal_wait_many() - wait until one of several objects is readable, writable, or has ended.
+ * @items: handles, and what to wait for on each; ret_events is filled in for all when the call returns 0.
+ * @count: 1 to 4096.
+ * @ret_ready: how many items have ret_events; may be NULL.
+ * @timeout_ns: how long to wait for the first.
+ *
+ * It consumes nothing: another may take what was there before this process does. Regions are waited for with pabal_region_wait(). A handle that is waited for gets a
+ * descriptor (pabal_mailbox_fd() and so on), which costs each about five file descriptors. PABAL_HANGUP of a mailbox or buffer: it was destroyed; of a link: the peer is gone.
+ *
+ * Return: 0.
+ * Threads: any. Blocks: up to @timeout_ns. Ownership: nothing passes. If the peer dies: what it left is found; a link: PABAL_READABLE, until it is received.
+ * Errors: -EAGAIN (PABAL_NOWAIT, nothing), -ETIMEDOUT, -EINTR (not if all handles have PABAL_RESTART), -ECANCELED (one of the mailboxes or buffers was interrupted),
+ * -EINVAL (also: no such handle, or a region), -ESTALE, -EPERM (read-only), -EMFILE, -ENOMEM.
+ */
+PABAL_EXPORT int pabal_wait_many(struct pabal_wait *items, uint32_t count, uint32_t *ret_ready, int64_t timeout_ns);
+
 /**
  * pabal_waits() - call a function for each wait that is going on in any object of the directory.
  * @each: as in pabal_list().

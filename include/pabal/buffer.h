@@ -193,6 +193,18 @@ PABAL_EXPORT int pabal_buffer_take(pabal_buffer *buffer, uint32_t count_max, str
 PABAL_EXPORT int pabal_buffer_release(pabal_buffer *buffer, struct pabal_message *items);
 
 /**
+ * pabal_buffer_fd() - a descriptor for poll(2) and epoll(7).
+ * @event: PABAL_READABLE: items to get; or PABAL_WRITABLE: room.
+ *
+ * It becomes readable (POLLIN, for both) with the first item, or room, and stays so until a get or take, or a put or loan, on this handle said -EAGAIN or -ETIMEDOUT. It may be readable
+ * with nothing left, since another took it or somebody has closed the buffer, never the reverse. It costs nothing while no handle has one.
+ *
+ * Return: the descriptor. Threads: any. Blocks: never. Ownership: the handle's: never read or close it. If the peer dies: readable if that brings anything back.
+ * Errors: -EINVAL, -ESTALE, -EPERM (read-only handle), -EMFILE, -ENOMEM, -EACCES (no permission to make a socket in the directory).
+ */
+PABAL_EXPORT int pabal_buffer_fd(pabal_buffer *buffer, uint32_t event);
+
+/**
  * pabal_buffer_interrupt() - end every wait on this handle with -ECANCELED.
  *
  * An interrupt that finds no wait is kept for the next one, so that it cannot come a moment too early. Calls that need not wait are not touched.

@@ -17,8 +17,8 @@
  *    pabal_mailbox_interrupt() in the handler always does, with -ECANCELED.
  *  - claimed_pid and claimed_uid are what the sender says. Content that you read in place (take) can change under you if the sender is hostile;
  *    receive copies first.
- *  - Priorities, selection by tag, other on-full policies than blocking, rendezvous, time to live, dead letters, taps and descriptors
- *    for poll are not in this version: an option that asks for one is refused by name with -ENOTSUP.
+ *  - Priorities, selection by tag, other on-full policies than blocking, rendezvous, time to live, dead letters and taps are not in
+ *    this version: an option that asks for one is refused by name with -ENOTSUP.
  */
 #ifndef PABAL_MAILBOX_H
 #define PABAL_MAILBOX_H
@@ -195,6 +195,18 @@ PABAL_EXPORT int pabal_mailbox_release(pabal_mailbox *mailbox, struct pabal_mess
  * Return: 0, and @message is zeroed. Threads: any. Blocks: never. Errors: as pabal_mailbox_release().
  */
 PABAL_EXPORT int pabal_mailbox_requeue(pabal_mailbox *mailbox, struct pabal_message *message);
+
+/**
+ * pabal_mailbox_fd() - a descriptor for poll(2) and epoll(7).
+ * @event: PABAL_READABLE: messages to receive; or PABAL_WRITABLE: room.
+ *
+ * It becomes readable (POLLIN, for both) with the first message, or room, and stays so until a receive or take, or a send, on this handle said -EAGAIN or -ETIMEDOUT. It may be readable
+ * with nothing left, since another took it or somebody has closed the mailbox, never the reverse. It costs nothing while no handle has one.
+ *
+ * Return: the descriptor. Threads: any. Blocks: never. Ownership: the handle's: never read or close it. If the peer dies: readable if that brings anything back.
+ * Errors: -EINVAL, -ESTALE, -EPERM (read-only handle), -EMFILE, -ENOMEM, -EACCES (no permission to make a socket in the directory).
+ */
+PABAL_EXPORT int pabal_mailbox_fd(pabal_mailbox *mailbox, uint32_t event);
 
 /**
  * pabal_mailbox_interrupt() - end every wait on this handle with -ECANCELED.

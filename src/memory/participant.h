@@ -21,7 +21,7 @@ struct pabal__participant {
 	pabal__word late_wakes;
 	/* Written by the participant alone, read by pabal_waits(): its wait for a message, and for room (wait/waiting.h); 0 while it does not wait. */
 	pabal__word waits_message, waits_room; /* in a region: for an event, for a lock */
-	pabal__word waits_index;               /* a region: of the lock:32 | of the event:32 */
+	pabal__word waits_index; /* a region: of the lock:32 | of the event:32; else: PABAL_READABLE, _WRITABLE: it has a descriptor for that */
 };
 
 _Static_assert(sizeof(struct pabal__participant) == PABAL__PARTICIPANT, "its size is in the layout");

@@ -80,6 +80,7 @@ const struct pabal__wait_calls pabal__put_calls = {
 	.attempt = attempt,
 	.more = more_room,
 	.idle = pabal__mailbox_idle,
+	.told = pabal__mailbox_told_room,
 	.busy = pabal__mailbox_busy, /* only the default form is ever busy on this side */
 	.before_sleep = pabal__mailbox_before_sleep,
 };
@@ -88,6 +89,7 @@ const struct pabal__wait_calls pabal__get_calls = {
 	.attempt = attempt,
 	.more = more_items,
 	.idle = pabal__mailbox_idle,
+	.told = pabal__mailbox_told_items,
 	.busy = not_busy,
 	.before_sleep = pabal__mailbox_before_sleep,
 };

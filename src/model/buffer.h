@@ -118,6 +118,19 @@ int pabal__buffer_do(struct pabal__buffer_call *call, struct pabal__side *side, 
 
 extern const struct pabal__wait_calls pabal__put_calls, pabal__get_calls;
 
+/* Something happened by a plain store; wakes all. */
+static inline void pabal__buffer_ring_items(const pabal_buffer *buffer)
+{
+	if (__builtin_expect(pabal__bell_ring_all(&buffer->base.segment.header->items_bell), 0))
+		pabal__mailbox_post(&buffer->base.segment, PABAL_READABLE);
+}
+
+static inline void pabal__buffer_ring_room(const pabal_buffer *buffer)
+{
+	if (__builtin_expect(pabal__bell_ring_all(&buffer->base.segment.header->room_bell), 0))
+		pabal__mailbox_post(&buffer->base.segment, PABAL_WRITABLE);
+}
+
 /* buffer_role.c: the places of an SPSC buffer. */
 int pabal__role_claim(pabal_buffer *buffer, enum pabal__role role);
 void pabal__role_free(struct pabal__segment *segment, uint32_t id, uint64_t generation, struct pabal__burial *burial);

@@ -9,6 +9,7 @@
 #include "memory/extent.h"
 #include "model/account.h"
 #include "model/buffer.h"
+#include "model/descriptor.h"
 
 static bool shape_fits(const struct pabal__shape *shape)
 {
@@ -56,6 +57,8 @@ static void format(const struct pabal__segment *segment)
 
 static int bury(struct pabal__segment *segment, uint32_t id, struct pabal__burial *burial)
 {
+	if (segment->shape.flags & (PABAL_BUFFER_SPSC | PABAL_BUFFER_LATEST))
+		pabal__descriptor_bury(segment, id);
 	if (segment->shape.flags & PABAL_BUFFER_SPSC) {
 		/* relaxed: it is dead, and we hold its grave */
 		uint64_t slot = atomic_load_explicit(&pabal__participant_at(segment, id)->word, memory_order_relaxed);

@@ -89,7 +89,7 @@ static int put(struct pabal__buffer_call *call)
 	}
 	pabal__side_leave(&buffer->base.sending, entered);
 	if (r == 0)
-		pabal__bell_ring_all(&buffer->base.segment.header->items_bell);
+		pabal__buffer_ring_items(buffer);
 	return r;
 }
 
@@ -132,7 +132,7 @@ static int end_loan(struct pabal__buffer_call *call, bool is_published)
 		buffer->loaned = 0;
 	pabal__side_leave(&buffer->base.sending, entered);
 	if (r == 0 && is_published)
-		pabal__bell_ring_all(&buffer->base.segment.header->items_bell);
+		pabal__buffer_ring_items(buffer);
 	return r;
 }
 

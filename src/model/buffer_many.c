@@ -111,7 +111,7 @@ static int put(struct pabal__buffer_call *call)
 		look = count_put(mailbox, call->done - before);
 	pabal__side_leave(&mailbox->sending, entered);
 	if (call->done != before)
-		pabal__bell_ring(&mailbox->segment.header->items_bell);
+		pabal__mailbox_ring_items(mailbox);
 	if (__builtin_expect(look, 0))
 		pabal__mailbox_glance(mailbox, &mailbox->sending);
 	return r;
@@ -165,7 +165,7 @@ static int commit(struct pabal__buffer_call *call)
 		look = count_put(mailbox, 1);
 	pabal__side_leave(&mailbox->sending, entered);
 	if (r == 0)
-		pabal__bell_ring(&mailbox->segment.header->items_bell);
+		pabal__mailbox_ring_items(mailbox);
 	if (__builtin_expect(look, 0))
 		pabal__mailbox_glance(mailbox, &mailbox->sending);
 	return r;
@@ -233,7 +233,7 @@ static int get(struct pabal__buffer_call *call)
 	r = taken(buffer, result, call->done);
 	pabal__side_leave(&mailbox->receiving, entered);
 	if (from_ring && (call->done || result == PABAL__RING_CORRUPT))
-		pabal__bell_ring(&mailbox->segment.header->room_bell);
+		pabal__mailbox_ring_room(mailbox);
 	if (__builtin_expect(look, 0))
 		pabal__mailbox_glance(mailbox, &mailbox->receiving);
 	return r;
@@ -253,7 +253,7 @@ static int take(struct pabal__buffer_call *call)
 		look = count_got(mailbox, 1);
 	pabal__side_leave(&mailbox->receiving, entered);
 	if (from_ring && (r == 0 || r == -EBADMSG))
-		pabal__bell_ring(&mailbox->segment.header->room_bell);
+		pabal__mailbox_ring_room(mailbox);
 	if (__builtin_expect(look, 0))
 		pabal__mailbox_glance(mailbox, &mailbox->receiving);
 	if (r)

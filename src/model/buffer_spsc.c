@@ -65,7 +65,7 @@ static int put(struct pabal__buffer_call *call)
 		count(&buffer->base.sending, &buffer->base.self->sent, call->done - before);
 	pabal__side_leave(&buffer->base.sending, entered);
 	if (call->done != before)
-		pabal__bell_ring_all(&buffer->base.segment.header->items_bell);
+		pabal__buffer_ring_items(buffer);
 	return r;
 }
 
@@ -108,7 +108,7 @@ static int end_loan(struct pabal__buffer_call *call, uint32_t some)
 	}
 	pabal__side_leave(&buffer->base.sending, entered);
 	if (r == 0 && some)
-		pabal__bell_ring_all(&buffer->base.segment.header->items_bell);
+		pabal__buffer_ring_items(buffer);
 	return r;
 }
 
@@ -147,7 +147,7 @@ static int get(struct pabal__buffer_call *call)
 	}
 	pabal__side_leave(&buffer->base.receiving, entered);
 	if (r == 0)
-		pabal__bell_ring_all(&buffer->base.segment.header->room_bell);
+		pabal__buffer_ring_room(buffer);
 	return r;
 }
 
@@ -190,7 +190,7 @@ static int release(struct pabal__buffer_call *call)
 	}
 	pabal__side_leave(&buffer->base.receiving, entered);
 	if (r == 0)
-		pabal__bell_ring_all(&buffer->base.segment.header->room_bell);
+		pabal__buffer_ring_room(buffer);
 	return r;
 }
 

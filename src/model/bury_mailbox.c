@@ -10,6 +10,7 @@
  *   4. its OWNED blocks that no slot names: FREE. The headers are read first, then the ring, then the headers again: a block that was in the ring has either been
  *      seen there, or its header has changed. The dead one cannot own anything anew, so OWNED by it at both looks means OWNED in between.
  *   5. its home extents float
+ *   6. the sockets of its descriptors lose their names
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 #include <pabal/mailbox.h>
 
 #include "memory/extent.h"
+#include "model/descriptor.h"
 #include "model/mailbox.h"
 
 typedef void extent_visit(struct pabal__segment *segment, uint32_t number, uint32_t index, uint32_t id);
@@ -152,5 +154,7 @@ int pabal__bury_mailbox(struct pabal__segment *segment, uint32_t id, struct paba
 	r = pabal__bury_blocks(segment, id, true, burial);
 	if (r == 0)
 		each_extent(segment, id, let_home_float);
+	if (r == 0)
+		pabal__descriptor_bury(segment, id);
 	return r;
 }

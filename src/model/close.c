@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "model/descriptor.h"
 #include "model/mailbox.h"
 #include "platform/file.h"
 
@@ -18,6 +19,7 @@ void pabal__mailbox_stop_waits(pabal_mailbox *mailbox)
 	pabal__bell_ring_out(&mailbox->segment.header->items_bell);
 	pabal__bell_ring_out(&mailbox->segment.header->room_bell);
 	pabal__bell_ring_out(&mailbox->segment.header->memory_bell);
+	pabal__descriptor_poke(mailbox);
 }
 
 int pabal_mailbox_interrupt(pabal_mailbox *mailbox)
@@ -45,7 +47,7 @@ void pabal__mailbox_leave(pabal_mailbox *mailbox)
 		return;
 	}
 	pabal__pool_leave(&mailbox->pool);
-	pabal__bell_ring_all(&segment->header->memory_bell); /* homes that float are memory for others */
+	pabal__mailbox_ring_memory(segment); /* homes that float are memory for others */
 	atomic_fetch_add_explicit(&segment->header->redelivered, burial.redelivered, memory_order_relaxed); /* statistics */
 	if (borrowed) /* there may be messages again, and memory */
 		pabal__mailbox_notify(segment);
@@ -59,6 +61,7 @@ pabal_mailbox *pabal_mailbox_close(pabal_mailbox *mailbox)
 {
 	if (!mailbox || mailbox->magic != PABAL__HANDLE_MAGIC)
 		return NULL;
+	pabal__descriptor_close(mailbox, mailbox->generation == pabal__fork_generation());
 	/* A fork child gives back nothing of its parent's. Its copy of the descriptor and of the mapping go all the same. */
 	if (!(mailbox->flags & PABAL_READ_ONLY) && mailbox->generation == pabal__fork_generation())
 		pabal__mailbox_leave(mailbox);

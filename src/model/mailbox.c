@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "model/bury.h"
+#include "model/descriptor.h"
 #include "platform/clock.h"
 #include "platform/cpu.h"
 
@@ -54,7 +55,7 @@ uint64_t pabal__mailbox_reclaim(struct pabal__segment *segment, uint32_t me)
 	uint64_t bytes = pabal__pool_reclaim(segment, me);
 
 	if (bytes)
-		pabal__bell_ring_all(&segment->header->memory_bell);
+		pabal__mailbox_ring_memory(segment);
 	return bytes;
 }
 
@@ -146,11 +147,21 @@ static int try_again(struct pabal__call *call, const struct pabal__wait_calls *c
 	return reason > 0 ? -EAGAIN : reason;
 }
 
+void pabal__mailbox_told_room(void *argument)
+{
+	pabal__mailbox_post(&((struct pabal__call *)argument)->mailbox->segment, PABAL_WRITABLE);
+}
+
+void pabal__mailbox_told_items(void *argument)
+{
+	pabal__mailbox_post(&((struct pabal__call *)argument)->mailbox->segment, PABAL_READABLE);
+}
+
 int pabal__mailbox_go_on(struct pabal__call *call, struct pabal__side *side, int reason, int64_t timeout_ns)
 {
-	if (timeout_ns == PABAL_NOWAIT)
-		return try_again(call, side->waiter.calls, reason);
-	return pabal__wait(&side->waiter, call, reason, timeout_ns);
+	int r = timeout_ns == PABAL_NOWAIT ? try_again(call, side->waiter.calls, reason) : pabal__wait(&side->waiter, call, reason, timeout_ns);
+
+	return (r == -EAGAIN || r == -ETIMEDOUT) && side->descriptor ? pabal__descriptor_settle(call, side, r) : r;
 }
 
 int pabal__mailbox_wait(struct pabal__call *call, struct pabal__side *side, int reason, int64_t timeout_ns)
@@ -169,4 +180,6 @@ void pabal__mailbox_notify(const struct pabal__segment *segment)
 	pabal__bell_ring_out(&header->items_bell);
 	pabal__bell_ring_out(&header->room_bell);
 	pabal__bell_ring_out(&header->memory_bell);
+	pabal__mailbox_post(segment, PABAL_READABLE);
+	pabal__mailbox_post(segment, PABAL_WRITABLE);
 }

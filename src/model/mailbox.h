@@ -34,10 +34,11 @@
 struct pabal__side {
 	_Alignas(64) pthread_mutex_t lock;
 	struct pabal__waiter waiter;
-	uint64_t count;   /* messages sent, or received; published in the participant's slot */
-	uint64_t look_at; /* the count at which to look for the dead next */
-	uint32_t stride;  /* from one look to the next */
-	int64_t glanced;  /* when the last one was */
+	uint64_t count;                               /* messages sent, or received; published in the participant's slot */
+	uint64_t look_at;                             /* the count at which to look for the dead next */
+	uint32_t stride;                              /* from one look to the next */
+	int64_t glanced;                              /* when the last one was */
+	struct pabal__descriptor *_Atomic descriptor; /* for poll(2); NULL until it is asked for (model/descriptor.h) */
 };
 
 struct pabal_mailbox { /* NOLINT(clang-analyzer-optin.performance.Padding): the padding keeps the two sides on lines of their own */
@@ -126,7 +127,33 @@ static inline bool pabal__side_count(struct pabal__side *side, uint64_t count, p
 	return __builtin_expect((int64_t)(side->count - side->look_at) >= 0, 0);
 }
 
+void pabal__mailbox_told_room(void *argument);
+void pabal__mailbox_told_items(void *argument);
+
 extern const struct pabal__wait_calls pabal__send_calls, pabal__receive_calls;
+
+/* A bell was rung: a byte to each handle that has a descriptor for this (model/descriptor.c). */
+void pabal__mailbox_post(const struct pabal__segment *segment, uint32_t event) __attribute__((cold));
+
+/* There is something to take, or room, by a read-modify-write; wakes one. */
+static inline void pabal__mailbox_ring_items(const pabal_mailbox *mailbox)
+{
+	if (__builtin_expect(pabal__bell_ring(&mailbox->segment.header->items_bell), 0))
+		pabal__mailbox_post(&mailbox->segment, PABAL_READABLE);
+}
+
+static inline void pabal__mailbox_ring_room(const pabal_mailbox *mailbox)
+{
+	if (__builtin_expect(pabal__bell_ring(&mailbox->segment.header->room_bell), 0))
+		pabal__mailbox_post(&mailbox->segment, PABAL_WRITABLE);
+}
+
+/* There is memory, by a plain store; wakes all. */
+static inline void pabal__mailbox_ring_memory(const struct pabal__segment *segment)
+{
+	if (__builtin_expect(pabal__bell_ring_all(&segment->header->memory_bell), 0))
+		pabal__mailbox_post(segment, PABAL_WRITABLE);
+}
 
 /* A rare event has happened (destroy, redelivery, burial): everybody looks. */
 void pabal__mailbox_notify(const struct pabal__segment *segment);
@@ -160,7 +187,7 @@ static inline int pabal__mailbox_take_block(pabal_mailbox *mailbox, uint64_t siz
 
 	if (__builtin_expect(mailbox->pool.let_go != 0, 0)) {
 		mailbox->pool.let_go = 0;
-		pabal__bell_ring_all(&mailbox->segment.header->memory_bell);
+		pabal__mailbox_ring_memory(&mailbox->segment);
 	}
 	return r == -EAGAIN ? PABAL__WAIT_MEMORY : r;
 }
@@ -195,7 +222,7 @@ static inline void pabal__mailbox_free(const pabal_mailbox *mailbox, const struc
 {
 	/* release: our reads and writes of the block are done; pairs with the acquire of its next owner */
 	atomic_store_explicit(&block->words[PABAL__WORD_HEADER], pabal__header_next(header, PABAL__FREE, 0, 0), memory_order_release);
-	pabal__bell_ring_all(&mailbox->segment.header->memory_bell);
+	pabal__mailbox_ring_memory(&mailbox->segment);
 }
 
 /*

@@ -23,7 +23,7 @@ static void announce(pabal_mailbox *mailbox)
 {
 	/* seq_cst: what came back is visible before the number changes, and the number before the bell is looked at */
 	atomic_fetch_add_explicit(&mailbox->segment.header->notice, 1, memory_order_seq_cst);
-	pabal__bell_ring(&mailbox->segment.header->items_bell);
+	pabal__mailbox_ring_items(mailbox);
 }
 
 enum pabal__ring_result pabal__mailbox_take_redelivered(pabal_mailbox *mailbox, uint64_t notice, struct pabal__block *ret_block, uint64_t *ret_header)
@@ -53,7 +53,7 @@ static inline int try_receive(struct receive *receive)
 		look = pabal__side_count(side, 1, &mailbox->self->received);
 	pabal__side_leave(side, entered);
 	if (from_ring && (result == PABAL__RING_DONE || result == PABAL__RING_CORRUPT))
-		pabal__bell_ring(&mailbox->segment.header->room_bell);
+		pabal__mailbox_ring_room(mailbox);
 	if (__builtin_expect(look, 0))
 		pabal__mailbox_glance(mailbox, side);
 	if (result == PABAL__RING_NOT_NOW && pabal__object_ended(&mailbox->segment))
@@ -89,6 +89,7 @@ const struct pabal__wait_calls pabal__receive_calls = {
 	.attempt = attempt_receive,
 	.more = more_messages,
 	.idle = pabal__mailbox_idle,
+	.told = pabal__mailbox_told_items,
 	.busy = not_busy,
 	.before_sleep = pabal__mailbox_before_sleep,
 };

@@ -86,7 +86,7 @@ static inline int try_send(struct send *send)
 		look = pabal__side_count(side, 1, &mailbox->self->sent);
 	pabal__side_leave(side, entered);
 	if (r == 0)
-		pabal__bell_ring(&mailbox->segment.header->items_bell);
+		pabal__mailbox_ring_items(mailbox);
 	if (__builtin_expect(look, 0))
 		pabal__mailbox_glance(mailbox, side);
 	return r;
@@ -127,6 +127,7 @@ const struct pabal__wait_calls pabal__send_calls = {
 	.attempt = attempt_send,
 	.more = more_room,
 	.idle = pabal__mailbox_idle,
+	.told = pabal__mailbox_told_room,
 	.busy = pabal__mailbox_busy,
 	.before_sleep = pabal__mailbox_before_sleep,
 };

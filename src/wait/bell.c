@@ -11,11 +11,13 @@
 
 #include "platform/futex.h"
 
-void pabal__bell_ring_armed(pabal__bell *bell, uint32_t seen, int count)
+bool pabal__bell_ring_armed(pabal__bell *bell, uint32_t seen, int count)
 {
 	/* acq_rel: what we did is visible to the one we wake. Failing means that somebody else has just rung: the one they wake passes it on. */
-	if (atomic_compare_exchange_strong_explicit(bell, &seen, seen + 1, memory_order_acq_rel, memory_order_relaxed))
-		pabal__futex_wake(bell, count);
+	if (!atomic_compare_exchange_strong_explicit(bell, &seen, seen + 1, memory_order_acq_rel, memory_order_relaxed))
+		return false;
+	pabal__futex_wake(bell, count);
+	return true;
 }
 
 void pabal__bell_ring_out(pabal__bell *bell)

@@ -22,14 +22,14 @@ static inline uint32_t pabal__bell_arm(pabal__bell *bell)
 	return atomic_fetch_or_explicit(bell, 1, memory_order_seq_cst) | 1;
 }
 
-/* Clear the bell and wake up to @count sleepers. */
-void pabal__bell_ring_armed(pabal__bell *bell, uint32_t seen, int count);
+/* Clear the bell and wake up to @count sleepers. true: it was ours to ring. */
+bool pabal__bell_ring_armed(pabal__bell *bell, uint32_t seen, int count);
 
 /*
- * Wake one sleeper if the bell is armed. The caller has just done a read-modify-write on the word that the sleeper waits for: on x86 that is a full barrier, so
+ * Wake one sleeper if the bell is armed; true: it was, and we rang it. The caller has just done a read-modify-write on the word that the sleeper waits for: on x86 that is a full barrier, so
  * the load here cannot come before it. Elsewhere a fence says so.
  */
-static inline void pabal__bell_ring(pabal__bell *bell)
+static inline bool pabal__bell_ring(pabal__bell *bell)
 {
 	uint32_t seen;
 
@@ -37,19 +37,17 @@ static inline void pabal__bell_ring(pabal__bell *bell)
 	atomic_thread_fence(memory_order_seq_cst);
 #endif
 	seen = atomic_load_explicit(bell, memory_order_relaxed); /* ordered by the read-modify-write before it */
-	if (__builtin_expect(seen & 1, 0) && !PABAL__FAULT(NO_RING))
-		pabal__bell_ring_armed(bell, seen, 1);
+	return __builtin_expect(seen & 1, 0) && !PABAL__FAULT(NO_RING) && pabal__bell_ring_armed(bell, seen, 1);
 }
 
 /* The same after a plain store: the sleeper has paid for the barrier (platform/membarrier.h). Wakes all: they wait for different things. */
-static inline void pabal__bell_ring_all(pabal__bell *bell)
+static inline bool pabal__bell_ring_all(pabal__bell *bell)
 {
 	uint32_t seen;
 
 	atomic_signal_fence(memory_order_seq_cst);
 	seen = atomic_load_explicit(bell, memory_order_relaxed); /* ordered by the sleeper's membarrier */
-	if (__builtin_expect(seen & 1, 0) && !PABAL__FAULT(NO_RING))
-		pabal__bell_ring_armed(bell, seen, INT32_MAX);
+	return __builtin_expect(seen & 1, 0) && !PABAL__FAULT(NO_RING) && pabal__bell_ring_armed(bell, seen, INT32_MAX);
 }
 
 /* Wake everybody, armed or not: after a burial, a destroy or an interrupt. May be called from a signal handler. */

@@ -205,8 +205,9 @@ static int arm_and_sleep(struct wait *wait, int reason)
 		if (now == 0 && wait->slice_ended) /* alone: only we write it */
 			atomic_store_explicit(waiter->late_wakes, atomic_load_explicit(waiter->late_wakes, memory_order_relaxed) + 1,
 					      memory_order_relaxed);
-		if (reason != PABAL__WAIT_MEMORY && !PABAL__FAULT(NO_BATON) && waiter->calls->more(wait->object))
-			pabal__bell_ring(bell);
+		if (reason != PABAL__WAIT_MEMORY && !PABAL__FAULT(NO_BATON) && waiter->calls->more(wait->object) && pabal__bell_ring(bell) &&
+		    waiter->calls->told)
+			waiter->calls->told(wait->object);
 		return now;
 	}
 	r = give_up(wait);

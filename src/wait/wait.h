@@ -21,6 +21,7 @@ struct pabal__wait_calls {
 	int (*attempt)(void *object);
 	bool (*more)(void *object); /* after a success: is there more of it, for the next sleeper? */
 	bool (*idle)(void *object); /* a slice has ended: bury the dead, give memory back. true: something changed */
+	void (*told)(void *object); /* the bell was rung for the next sleeper: for those who do not sleep on it. May be NULL */
 	void (*busy)(void *object); /* after PABAL__WAIT_BUSY: repair, if the one in the middle of it is dead */
 	void (*before_sleep)(void *object,
 			     int64_t now); /* once a wait that does not end by spinning: waits may be many, and none as long as a slice */

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * model/descriptor.c - descriptors for poll(2): sockets in the directory, and who sends to them.
+ *
+ * A handle with a descriptor has set a bit in its participant slot, and a word in the header that stays set. It arms the bell like a sleeper and looks. Whoever makes something
+ * happen finds the bell armed, rings it, sees the word, and sends a byte to all that have the bit. What is sent stays until a call on that handle says "not now": then the
+ * handle empties the socket, arms, and attempts once more. So either that attempt finds it, or the bell is found armed; never neither.
+ *
+ * Who dies after its commit and before its bytes are sent leaves the others unaware. A sleeper has slices for that; a descriptor has the kernel: the file of the object is
+ * watched, and the death of whoever had it open is an event. Then the handle's next call finds nothing, buries the dead, and looks again a moment later, in case the kernel
+ * had not let go of it yet. Where there are no watches left, a timer stands in for it.
+ *
+ * Each descriptor is an epoll of that socket, an event counter for ourselves, the timer and the watch. A hostile peer can make it readable, or remove the socket's name; then
+ * the handle hears of nothing but deaths: it can do as much to the object.
+ */
+#include "model/descriptor.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "model/bury.h"
+#include "platform/datagram.h"
+#include "platform/membarrier.h"
+#include "platform/wake.h"
+
+enum {
+	NAME_SIZE = 80,
+	SOON_NS = 20000000,   /* a death was seen: the kernel needs tenths of a millisecond to let go of a small process; a guess */
+	SLICE_NS = 250000000, /* no watch: as wait.c's longest slice */
+	BRIEF_NS = 1000000,   /* no membarrier: as in wait.c */
+	DRAIN = 64,
+};
+
+struct pabal__descriptor {
+	int group, socket, own, timer, watch;
+	uint32_t event;
+	char name[NAME_SIZE];
+};
+
+static void name_of(const struct pabal__segment *segment, uint32_t id, uint32_t event, char *ret_name)
+{
+	/* relaxed: the slot is ours, or of one that has a descriptor, or of a dead one; a wrong name is nobody's */
+	uint64_t slot = atomic_load_explicit(&pabal__participant_at(segment, id)->word, memory_order_relaxed);
+
+	snprintf(ret_name, NAME_SIZE, ".bell-%llx-%u-%x-%c", (unsigned long long)segment->ino, id, (uint32_t)(slot >> 32),
+		 event == PABAL_READABLE ? 'r' : 'w');
+}
+
+void pabal__mailbox_post(const struct pabal__segment *segment, uint32_t event)
+{
+	struct pabal__directory directory;
+	uint32_t high = pabal__participants_high(segment);
+	int saved = errno, sender;
+	char name[NAME_SIZE];
+
+	/* seq_cst: after the ring; pairs with pabal__descriptor_of(), which sets it before it arms */
+	if (!atomic_load_explicit(&segment->header->descriptors, memory_order_seq_cst) || pabal__directory_open(false, &directory) < 0)
+		return;
+	sender = pabal__datagram_sender();
+	for (uint32_t id = 1; id <= high && sender >= 0; id++) {
+		/* seq_cst: the same */
+		if (!(atomic_load_explicit(&pabal__participant_at(segment, id)->waits_index, memory_order_seq_cst) & event))
+			continue;
+		name_of(segment, id, event, name);
+		pabal__datagram_send(sender, directory.fd, name);
+	}
+	if (sender >= 0)
+		close(sender);
+	pabal__directory_close(&directory);
+	errno = saved;
+}
+
+static void set_timer(const struct pabal__descriptor *descriptor, int64_t ns)
+{
+	struct itimerspec time = { .it_value = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 } };
+
+	timerfd_settime(descriptor->timer, 0, &time, NULL);
+}
+
+static void close_one(struct pabal__side *side, bool name_too)
+{
+	struct pabal__descriptor *descriptor = side->descriptor;
+	struct pabal__directory directory;
+
+	if (!descriptor)
+		return;
+	side->descriptor = NULL;
+	if (name_too && descriptor->socket >= 0 && pabal__directory_open(false, &directory) == 0) {
+		unlinkat(directory.fd, descriptor->name, 0);
+		pabal__directory_close(&directory);
+	}
+	for (int i = 0; i < 5; i++) {
+		int fd = (const int[]){ descriptor->group, descriptor->socket, descriptor->own, descriptor->timer, descriptor->watch }[i];
+
+		if (fd >= 0)
+			close(fd);
+	}
+	free(descriptor);
+}
+
+void pabal__descriptor_close(pabal_mailbox *mailbox, bool name_too)
+{
+	if (name_too && (mailbox->sending.descriptor || mailbox->receiving.descriptor)) /* release: no more bytes, please */
+		atomic_store_explicit(&mailbox->self->waits_index, 0, memory_order_release);
+	close_one(&mailbox->sending, name_too);
+	close_one(&mailbox->receiving, name_too);
+}
+
+void pabal__descriptor_bury(struct pabal__segment *segment, uint32_t id)
+{
+	struct pabal__participant *dead = pabal__participant_at(segment, id);
+	uint64_t bits = atomic_load_explicit(&dead->waits_index, memory_order_relaxed); /* it is dead, and we hold its grave */
+	struct pabal__directory directory;
+	char name[NAME_SIZE];
+
+	if (!bits || pabal__directory_open(false, &directory) < 0)
+		return;
+	for (uint32_t event = PABAL_READABLE; event <= PABAL_WRITABLE; event <<= 1) {
+		name_of(segment, id, event, name);
+		if (bits & event)
+			unlinkat(directory.fd, name, 0);
+	}
+	pabal__directory_close(&directory);
+	atomic_store_explicit(&dead->waits_index, 0, memory_order_relaxed); /* the same */
+}
+
+/* The deaths of those who have the file open. -1: no watch is left; the timer stands in. */
+static int watch_deaths(struct pabal__segment *segment)
+{
+	int fd = pabal__segment_fd(segment), watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	char path[40];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	if (watch >= 0 && (fd < 0 || inotify_add_watch(watch, path, IN_CLOSE_WRITE) < 0)) {
+		close(watch);
+		watch = -1;
+	}
+	return watch;
+}
+
+/* Empty all that made it readable. true: somebody may have died. */
+static bool drain(const struct pabal__descriptor *descriptor)
+{
+	char events[4096];
+	uint64_t count;
+	bool death = false;
+
+	pabal__wake_drain(descriptor->socket, DRAIN);
+	pabal__wake_clear(descriptor->own);
+	if (read(descriptor->timer, &count, sizeof count) > 0)
+		death = descriptor->watch < 0;
+	while (descriptor->watch >= 0 && read(descriptor->watch, events, sizeof events) > 0)
+		death = true;
+	return death;
+}
+
+/* Ask to be rung for by this bell. The caller looks after it. */
+static void arm(const struct pabal__descriptor *descriptor, pabal__bell *bell, bool stores)
+{
+	pabal__bell_arm(bell);
+	if (stores && !pabal__membarrier_all()) /* as in wait.c: they who ring it do it after a plain store */
+		set_timer(descriptor, BRIEF_NS);
+	else if (descriptor->watch < 0)
+		set_timer(descriptor, SLICE_NS);
+}
+
+static void arm_side(const struct pabal__descriptor *descriptor, const struct pabal__side *side)
+{
+	arm(descriptor, side->waiter.bell, side->waiter.memory_bell == side->waiter.bell);
+}
+
+int pabal__descriptor_settle(struct pabal__call *call, struct pabal__side *side, int error)
+{
+	struct pabal__descriptor *descriptor = side->descriptor;
+	struct pabal__burial burial = { 0 };
+	int saved = errno, r;
+
+	if (drain(descriptor)) {
+		pabal__bury_dead(&call->mailbox->segment, &burial);
+		set_timer(descriptor, SOON_NS);
+	}
+	if (!PABAL__FAULT(NO_SOCKET_REARM))
+		arm_side(descriptor, side);
+	r = side->waiter.calls->attempt(call);
+	if (r == PABAL__WAIT_MEMORY && side->waiter.memory_bell != side->waiter.bell) {
+		/* Only now: whoever gives up a full mailbox frees the block that it had filled, and would ring for itself. */
+		arm(descriptor, side->waiter.memory_bell, true);
+		r = side->waiter.calls->attempt(call);
+	}
+	if (r == 0 || r == PABAL__WAIT_BUSY) /* there may be more; or nobody will ring */
+		pabal__wake_set(descriptor->own);
+	errno = saved;
+	return r > 0 ? error : r;
+}
+
+bool pabal__descriptor_verify(pabal_mailbox *mailbox, uint32_t event, bool (*is_ready)(pabal_mailbox *mailbox, uint32_t event))
+{
+	struct pabal__side *side = event == PABAL_READABLE ? &mailbox->receiving : &mailbox->sending;
+	struct pabal__burial burial = { 0 };
+
+	if (is_ready(mailbox, event))
+		return true;
+	if (drain(side->descriptor)) {
+		pabal__bury_dead(&mailbox->segment, &burial);
+		set_timer(side->descriptor, SOON_NS);
+	}
+	if (!PABAL__FAULT(NO_SOCKET_REARM))
+		arm_side(side->descriptor, side);
+	if (!is_ready(mailbox, event))
+		return false;
+	pabal__wake_set(side->descriptor->own); /* until a call says "not now" */
+	return true;
+}
+
+void pabal__descriptor_poke(const pabal_mailbox *mailbox)
+{
+	if (mailbox->receiving.descriptor)
+		pabal__wake_set(mailbox->receiving.descriptor->own);
+	if (mailbox->sending.descriptor)
+		pabal__wake_set(mailbox->sending.descriptor->own);
+}
+
+static int open_socket(pabal_mailbox *mailbox, struct pabal__descriptor *descriptor)
+{
+	struct pabal__directory directory;
+	uint32_t mode = mailbox->segment.mode & 0666;
+	int r = pabal__directory_open(false, &directory);
+
+	if (r < 0)
+		return r;
+	name_of(&mailbox->segment, mailbox->id, descriptor->event, descriptor->name);
+	/* The bit first: if we are killed after it, our undertaker looks for the socket. seq_cst: before the bell is armed; pairs with pabal__mailbox_post() */
+	atomic_fetch_or_explicit(&mailbox->self->waits_index, descriptor->event, memory_order_seq_cst);
+	atomic_store_explicit(&mailbox->segment.header->descriptors, 1, memory_order_seq_cst);
+	r = pabal__datagram_open(directory.fd, descriptor->name, mode, &descriptor->socket);
+	pabal__directory_close(&directory);
+	return r;
+}
+
+static int open_all(pabal_mailbox *mailbox, struct pabal__descriptor *descriptor)
+{
+	int r = open_socket(mailbox, descriptor);
+
+	if (r < 0)
+		return r;
+	descriptor->own = pabal__wake_open();
+	descriptor->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	descriptor->watch = watch_deaths(&mailbox->segment);
+	if (descriptor->own < 0 || descriptor->timer < 0)
+		return -EMFILE;
+	descriptor->group = pabal__wake_group((const int[]){ descriptor->socket, descriptor->own, descriptor->timer, descriptor->watch }, 4);
+	return descriptor->group < 0 ? descriptor->group : 0;
+}
+
+int pabal__descriptor_of(pabal_mailbox *mailbox, uint32_t event, bool (*is_ready)(pabal_mailbox *mailbox, uint32_t event))
+{
+	struct pabal__side *side = event == PABAL_READABLE ? &mailbox->receiving : &mailbox->sending;
+	struct pabal__descriptor *descriptor;
+	bool entered = pabal__side_enter(mailbox, side);
+	int r = 0;
+
+	if (!side->descriptor) {
+		descriptor = malloc(sizeof *descriptor);
+		r = descriptor ? 0 : -ENOMEM;
+		if (r == 0) {
+			*descriptor = (struct pabal__descriptor){ .group = -1, .socket = -1, .own = -1, .timer = -1, .watch = -1, .event = event };
+			side->descriptor = descriptor;
+			r = open_all(mailbox, descriptor);
+		}
+		if (r < 0)
+			close_one(side, true);
+		else
+			arm_side(descriptor, side);
+	}
+	r = r < 0 ? pabal__fail(r, "cannot make a descriptor for '%s': %s", mailbox->segment.name,
+				r == -EMFILE || r == -ENFILE ? "too many open files"
+							     : "no memory, or no permission to make a socket in the directory")
+		  : side->descriptor->group;
+	pabal__side_leave(side, entered);
+	if (r >= 0 && is_ready(mailbox, event))
+		pabal__wake_set(side->descriptor->own);
+	return r;
+}

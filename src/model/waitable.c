@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * model/waitable.c - the descriptors of mailboxes and buffers: is there something, is there room?
+ */
+#include "model/waitable.h"
+
+#include <errno.h>
+
+#include "base/error.h"
+#include "model/buffer.h"
+#include "model/descriptor.h"
+
+static bool mailbox_is_ready(pabal_mailbox *mailbox, uint32_t event)
+{
+	struct pabal__side *side = event == PABAL_READABLE ? &mailbox->receiving : &mailbox->sending;
+	bool entered, ready;
+
+	if (pabal__object_ended(&mailbox->segment))
+		return true;
+	entered = pabal__side_enter(mailbox, side); /* other threads of this handle move its position */
+	if (event == PABAL_READABLE)
+		ready = pabal__ring_has_message(&mailbox->ring) || pabal__redeliver_count(&mailbox->segment) > 0;
+	else
+		ready = pabal__ring_has_room(&mailbox->ring);
+	pabal__side_leave(side, entered);
+	return ready;
+}
+
+static bool buffer_is_ready(pabal_mailbox *mailbox, uint32_t event)
+{
+	pabal_buffer *buffer = (pabal_buffer *)mailbox; /* the mailbox is its first member */
+	const struct pabal__shape *shape = &mailbox->segment.shape;
+	uint64_t put, got;
+
+	if (pabal__object_ended(&mailbox->segment))
+		return true;
+	if (shape->flags & PABAL_BUFFER_LATEST)
+		return event == PABAL_WRITABLE || pabal__latest_is_news(&buffer->latest);
+	if (shape->flags & PABAL_BUFFER_SPSC) /* positions that make no sense: the call says so */
+		return !pabal__spsc_count(&buffer->shared->positions, shape->capacity, &put, &got) ||
+		       (event == PABAL_READABLE ? put != got : put - got < shape->capacity);
+	return (event == PABAL_WRITABLE && shape->on_full == PABAL_FULL_DROP_OLDEST) || mailbox_is_ready(mailbox, event);
+}
+
+static int check_event(uint32_t event)
+{
+	return event == PABAL_READABLE || event == PABAL_WRITABLE
+		       ? 0
+		       : pabal__fail(-EINVAL, "event is 0x%x: ask for PABAL_READABLE or PABAL_WRITABLE, each has a descriptor of its own", event);
+}
+
+int pabal_mailbox_fd(pabal_mailbox *mailbox, uint32_t event)
+{
+	int r = pabal__mailbox_check(mailbox, true, PABAL_NOWAIT);
+
+	if (r == 0)
+		r = check_event(event);
+	return r < 0 ? r : pabal__descriptor_of(mailbox, event, mailbox_is_ready);
+}
+
+int pabal_buffer_fd(pabal_buffer *buffer, uint32_t event)
+{
+	int r = pabal__buffer_check(buffer, true, PABAL_NOWAIT);
+
+	if (r == 0)
+		r = check_event(event);
+	return r < 0 ? r : pabal__descriptor_of(&buffer->base, event, buffer_is_ready);
+}
+
+bool pabal__waitable_is(const void *object)
+{
+	uint32_t magic = object ? *(const uint32_t *)object : 0;
+
+	return magic == PABAL__HANDLE_MAGIC || magic == PABAL__BUFFER_MAGIC;
+}
+
+int pabal__waitable_fd(void *object, uint32_t event)
+{
+	return ((pabal_mailbox *)object)->magic == PABAL__BUFFER_MAGIC ? pabal_buffer_fd(object, event) : pabal_mailbox_fd(object, event);
+}
+
+uint32_t pabal__waitable_verify(void *object, uint32_t events)
+{
+	pabal_mailbox *mailbox = object; /* a buffer begins with one */
+	bool (*is_ready)(pabal_mailbox *, uint32_t) = mailbox->magic == PABAL__BUFFER_MAGIC ? buffer_is_ready : mailbox_is_ready;
+	uint32_t ready = 0;
+
+	for (uint32_t event = PABAL_READABLE; event <= PABAL_WRITABLE; event <<= 1)
+		if ((events & event) && pabal__descriptor_verify(mailbox, event, is_ready))
+			ready |= event;
+	return ready && pabal__object_ended(&mailbox->segment) ? ready | PABAL_HANGUP : ready;
+}
+
+bool pabal__waitable_interrupted(void *object)
+{
+	pabal_mailbox *mailbox = object;
+	uint32_t count = atomic_load_explicit(&mailbox->interrupts, memory_order_acquire); /* pairs with the interrupt's release */
+
+	/* relaxed: for waits that begin later */
+	return atomic_exchange_explicit(&mailbox->acknowledged, count, memory_order_relaxed) != count;
+}
+
+uint32_t pabal__waitable_flags(const void *object)
+{
+	return ((const pabal_mailbox *)object)->flags;
+}
