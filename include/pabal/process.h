@@ -167,7 +167,7 @@ PABAL_EXPORT int pabal_process_accept(pabal_process *self, pabal_link **ret_link
  * @event: PABAL_READABLE.
  *
  * Readable when somebody wants to link, when a link may have a message, and when one has ended, until a pabal_process_receive() or, for links alone, a pabal_process_accept() said -EAGAIN. It may be readable
- * with nothing left, never the reverse.
+ * with nothing left, never the reverse. A link that was handed out and has a readable descriptor of its own (pabal_link_fd()) does not count here any more.
  *
  * Return: the descriptor. Threads: any. Blocks: never. Ownership: the handle's: never read or close it. If the peer dies: readable.
  * Errors: -EINVAL, -EMFILE, -ENOMEM, -ESTALE.

@@ -41,23 +41,26 @@ static int serve(void *argument)
 	return 0;
 }
 
-void pabal__party_watch(struct pabal__party *party, bool watched)
+int pabal__party_watch(struct pabal__party *party, bool watched)
 {
 	pabal_process *self = party->process;
 	uint64_t event = pabal__event(PABAL__EVENT_PARTY, party->number);
+	int r = 0;
 
 	if (party->watched == watched)
-		return;
-	party->watched = watched;
+		return 0;
 	if (watched) {
-		pabal__epoll_add(self->inside, party->socket, event);
-		if (party->pidfd >= 0)
-			pabal__epoll_add(self->inside, party->pidfd, event);
-	} else {
+		r = pabal__epoll_add(self->inside, party->socket, event);
+		if (r == 0 && party->pidfd >= 0)
+			r = pabal__epoll_add(self->inside, party->pidfd, event);
+	}
+	if (!watched || r < 0) {
 		pabal__epoll_remove(self->inside, party->socket);
 		if (party->pidfd >= 0)
 			pabal__epoll_remove(self->inside, party->pidfd);
 	}
+	party->watched = watched && r == 0; /* if it failed, the next call that waits tries again */
+	return r;
 }
 
 /*
@@ -177,26 +180,28 @@ int pabal__party_add(pabal_process *self, const struct pabal__introduction *intr
 	party->process = self;
 	party->pidfd = -1;
 	party->socket = introduction->socket;
+	party->number = ++self->numbers;
 	memcpy(party->peer.name, introduction->peer, strnlen(introduction->peer, PABAL_NAME_SIZE - 1));
 	memcpy(party->instance, introduction->instance, sizeof party->instance);
 	r = identify(self, party, introduction->socket);
 	if (r == 0)
+		r = pabal__party_watch(party, true);
+	if (r == 0)
 		r = begin_link(self, introduction, party);
 	if (r < 0) {
+		pabal__party_watch(party, false);
 		if (party->pidfd >= 0)
 			close(party->pidfd);
 		free(party);
 		return r;
 	}
 	close(introduction->peer_memory); /* the mapping keeps it */
-	party->number = ++self->numbers;
 	party->offered = introduction->by_peer;
 	party->entry = introduction->entry == PABAL__NOT_TOLD ? pabal__tell_entry(&self->holder, party->peer.name) : introduction->entry;
 	pabal__tell_state(&self->holder, party->entry, PABAL__ENTRY_LINKED, party->peer.pid, party->peer.uid);
 	for (int i = 0; i < PABAL__DOORBELL_EVENTS; i++)
 		party->link.bell.told[i] = pabal__tell_waits(&self->holder, party->entry, i);
 	enter_table(self, party);
-	pabal__party_watch(party, true);
 	*ret_party = party;
 	return 0;
 }

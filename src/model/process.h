@@ -117,8 +117,9 @@ struct pabal_process {
 	struct pabal__tomb *tombs;
 	uint32_t tomb_count;
 	uint32_t party_count;
-	bool barrier;     /* there is a membarrier here: who sleeps need not look again soon */
-	uint64_t crossed; /* letters that came while our own to the same process was unanswered; for the tests, which must see that it happens */
+	uint32_t followers; /* threads that sleep on news */
+	bool barrier;       /* there is a membarrier here: who sleeps need not look again soon */
+	uint64_t crossed;   /* letters that came while our own to the same process was unanswered; for the tests, which must see that it happens */
 
 	_Atomic uint32_t news; /* raised when sleepers of ours must look again; a futex word, private to the process */
 	_Atomic bool leading;  /* somebody sleeps on inside; all others sleep on news */
@@ -216,7 +217,7 @@ struct pabal__party *pabal__party_first(const pabal_process *self, const char *p
 struct pabal__party *pabal__party_same_name(const struct pabal__party *party);
 struct pabal__party *pabal__party_numbered(const pabal_process *self, uint64_t number); /* NULL: it is gone */
 bool pabal__party_has_ended(const struct pabal__party *party);                          /* asks the kernel */
-void pabal__party_watch(struct pabal__party *party, bool watched);
+int pabal__party_watch(struct pabal__party *party, bool watched);                       /* in the handle's epoll: 0, -EMFILE, -ENOMEM */
 /* While a call by name uses its link without the lock. */
 void pabal__party_use(struct pabal__party *party);
 void pabal__party_put(struct pabal__party *party);

@@ -48,8 +48,8 @@ static int attempt(struct pabal__talk *talk)
 	return talk->attempt(talk);
 }
 
-/* See to what happened inside: serve the door, swallow bytes, learn of ends. Was there anything? */
-static bool look_inside(pabal_process *self)
+/* See to what happened inside: serve the door, swallow bytes, learn of ends. */
+static void look_inside(pabal_process *self)
 {
 	struct epoll_event events[EVENTS];
 	int count = epoll_wait(self->inside, events, EVENTS, 0);
@@ -78,9 +78,11 @@ static bool look_inside(pabal_process *self)
 	}
 	if (self->openings || self->deaf)
 		pabal__door_timers(self);
-	if (count > 0)
+	/* What was swallowed may have been meant for a sleeper, who would not be woken by it any more. */
+	if (count > 0 && (atomic_load(&self->leading) || self->followers))
+		pabal__process_news(self);
+	else if (count > 0)
 		pabal__process_set_ready(self);
-	return count > 0;
 }
 
 /* Ask those links that @talk waits for to ring. The attempt that follows is the look that counts: whether a large message has room, for one, a link cannot say before. */
@@ -207,41 +209,64 @@ static int64_t longest(const struct waiting *waiting)
 	return until > now ? until - now : 0;
 }
 
-static int poll_inside(const pabal_process *self, int64_t duration)
+/* 0, or -EINTR: a handler ran. */
+static int poll_inside(pabal_process *self, int64_t duration)
 {
 	struct pollfd fds[] = { { .fd = self->inside, .events = POLLIN }, { .fd = self->alarm, .events = POLLIN } };
 	struct timespec time = { .tv_sec = duration / 1000000000, .tv_nsec = duration % 1000000000 };
 
 	/* ppoll, since it says -EINTR after any handler, and is restarted after a stop. */
-	return ppoll(fds, 2, duration == INT64_MAX ? NULL : &time, NULL) < 0 && errno == EINTR ? -EINTR : 0;
+	if (ppoll(fds, 2, duration == INT64_MAX ? NULL : &time, NULL) < 0)
+		return errno == EINTR ? -EINTR : 0;
+	if (fds[1].revents)
+		pabal__process_clear_alarm(self);
+	return 0;
 }
 
-/* Sleep once: lead, or follow who does. @seen: news before the last attempt. */
-static void sleep_once(struct waiting *waiting, uint32_t seen)
+/* Somebody else sleeps for us. */
+static int follow(struct pabal__talk *talk, uint32_t seen, int64_t duration)
 {
-	struct pabal__talk *talk = waiting->talk;
 	pabal_process *self = talk->self;
-	int64_t duration = longest(waiting);
-	bool follow = atomic_load(&self->leading);
+	int r;
+
+	self->followers++;
+	pabal__process_leave(self, talk->entered);
+	r = pabal__futex_wait(&self->news, seen, duration);
+	talk->entered = pabal__process_enter(self);
+	self->followers--;
+	return r;
+}
+
+/* Sleep on everything, for all. */
+static int lead(struct pabal__talk *talk, uint32_t seen, int64_t duration)
+{
+	pabal_process *self = talk->self;
 	int r = 0;
 
-	if (!follow)
-		atomic_store(&self->leading, true); /* seq_cst: said, then the look at news; pairs with pabal__process_news() */
+	atomic_store(&self->leading, true); /* seq_cst: said, then the look at news; pairs with pabal__process_news() */
 	if (atomic_load(&self->news) == seen && duration > 0) {
 		pabal__process_leave(self, talk->entered);
-		r = follow ? pabal__futex_wait(&self->news, seen, duration) : poll_inside(self, duration);
+		r = poll_inside(self, duration);
 		talk->entered = pabal__process_enter(self);
 	}
-	if (r == -EINTR)
-		waiting->signalled = true;
-	if (follow)
-		return;
 	atomic_store(&self->leading, false);
-	pabal__process_clear_alarm(self);
 	look_inside(self);
 	/* The others look, and one of them leads if this one does not come back. */
 	atomic_fetch_add(&self->news, 1);
-	pabal__futex_wake(&self->news, INT32_MAX);
+	if (self->followers)
+		pabal__futex_wake(&self->news, INT32_MAX);
+	return r;
+}
+
+/* Sleep once. @seen: news before the last attempt. */
+static void sleep_once(struct waiting *waiting, uint32_t seen)
+{
+	struct pabal__talk *talk = waiting->talk;
+	int64_t duration = longest(waiting);
+	int r = atomic_load(&talk->self->leading) ? follow(talk, seen, duration) : lead(talk, seen, duration);
+
+	if (r == -EINTR)
+		waiting->signalled = true;
 }
 
 static int arm_and_sleep(struct waiting *waiting)
@@ -296,7 +321,8 @@ static bool settle(pabal_process *self)
 	look_inside(self);
 	pabal__process_clear_ready(self);
 	for (struct pabal__party *party = self->first; party; party = party->next) {
-		bool own = party->handles > 0 && party->link.ready[0] >= 0 /* a look */;
+		/* relaxed: who made the descriptor knows that he did */
+		bool own = party->handles > 0 && (atomic_load_explicit(&party->link.bell.standing, memory_order_relaxed) & PABAL__DOORBELL_MESSAGE);
 
 		if (party->drained)
 			continue;

@@ -411,6 +411,44 @@ static void threads_on_links_and_on_the_handle(void **state)
 		assert_int_equal(child_end(pids[i]), 0);
 }
 
+static void *receive_all(void *data)
+{
+	char text[16];
+
+	for (int i = 0; i < MESSAGES; i++)
+		if (pabal_process_receive(self, NULL, NULL, text, sizeof text, NULL, PABAL_FOREVER) < 0)
+			return data;
+	return NULL;
+}
+
+/* A call that does not wait swallows the bytes that were to wake the sleeper: it passes that on. */
+static void who_polls_does_not_keep_a_sleeper_asleep(void **state)
+{
+	pthread_t receiver, sender;
+	char name[16] = "echo-0";
+	pabal_link *link;
+	void *result;
+
+	(void)state;
+	for (int round = 0; round < 20; round++) {
+		pid_t pid = child_start(echo_many, name);
+
+		self = announce("me", PABAL_WAIT_BLOCK);
+		assert_int_equal(pabal_process_link(self, name, &link, PABAL_FOREVER), 0);
+		assert_int_equal(pthread_create(&receiver, NULL, receive_all, self), 0);
+		assert_int_equal(pthread_create(&sender, NULL, send_in_thread, name), 0);
+		while (pthread_tryjoin_np(receiver, &result) == EBUSY) {
+			assert_int_equal(pabal_process_accept(self, &link, PABAL_NOWAIT), -EAGAIN);
+			assert_int_equal(pabal_process_receive(self, "nobody", NULL, NULL, 0, NULL, PABAL_NOWAIT), -EAGAIN);
+		}
+		assert_null(result);
+		assert_int_equal(pthread_join(sender, &result), 0);
+		assert_null(result);
+		pabal_process_close(self);
+		assert_int_equal(child_end(pid), 0);
+	}
+}
+
 static pabal_link *parents_link;
 
 static int use_the_parents(void *data)
@@ -578,6 +616,7 @@ int main(void)
 		cmocka_unit_test(the_descriptor_tells_of_those_who_link),
 		cmocka_unit_test(several_threads_use_one_handle),
 		cmocka_unit_test(threads_on_links_and_on_the_handle),
+		cmocka_unit_test(who_polls_does_not_keep_a_sleeper_asleep),
 		cmocka_unit_test(a_fork_child_is_another_process),
 		cmocka_unit_test(a_child_does_not_keep_its_parent_alive),
 		cmocka_unit_test(others_can_see_links_and_waits),
