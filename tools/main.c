@@ -17,9 +17,11 @@
 #include "verb.h"
 
 static const struct verb verbs[] = {
-	{ "create", "make a mailbox", verb_create },
+	{ "create", "make a mailbox, or a buffer", verb_create },
 	{ "send", "send a message: a text, standard input, or each of its lines", verb_send },
 	{ "recv", "receive messages and write them to standard output", verb_recv },
+	{ "put", "put items from standard input into a buffer", verb_put },
+	{ "get", "get items of a buffer and write them to standard output", verb_get },
 	{ "ls", "list what there is", verb_ls },
 	{ "show", "tell everything about one object", verb_show },
 	{ "rm", "remove objects", verb_rm },
@@ -33,7 +35,7 @@ static const struct verb verbs[] = {
 static void print_help(FILE *stream)
 {
 	fputs("Usage: pabal VERB [OPTION...] [NAME] ...\n"
-	      "Mailboxes between the processes of this machine, without a daemon.\n\n",
+	      "Mailboxes and buffers between the processes of this machine, without a daemon.\n\n",
 	      stream);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 		fprintf(stream, "  %-10s %s\n", verbs[i].name, verbs[i].summary);

@@ -71,11 +71,45 @@ static int read_mailbox(struct object *object)
 	return r;
 }
 
+/* What a buffer tells, under the names that it has for a mailbox. */
+static int read_buffer(struct object *object)
+{
+	static const struct pabal_buffer_opts opts = { .struct_size = sizeof(opts), .flags = PABAL_READ_ONLY };
+	struct pabal_buffer_stats *stats = &object->buffer;
+	pabal_buffer *buffer;
+	int r;
+
+	r = pabal_participants(object->info.name, add_participant, object);
+	if (r < 0)
+		return r;
+	r = pabal_buffer_open(object->info.name, &opts, &buffer);
+	if (r < 0)
+		return r;
+	stats->struct_size = sizeof(*stats);
+	r = pabal_buffer_stat(buffer, stats);
+	pabal_buffer_close(buffer);
+	object->stats = (struct pabal_mailbox_stats){ .struct_size = sizeof(object->stats),
+						      .depth = stats->depth,
+						      .capacity = stats->capacity,
+						      .sent = stats->put,
+						      .received = stats->got,
+						      .redelivered = stats->redelivered,
+						      .dropped = stats->dropped,
+						      .late_wakes = stats->late_wakes,
+						      .memory = stats->memory,
+						      .memory_max = stats->memory_max,
+						      .participants = stats->participants,
+						      .leases = stats->leases };
+	return r;
+}
+
 int object_read(struct object *object, const struct pabal_object_info *info)
 {
 	*object = (struct object){ .info = *info, .error = info->error };
 	if (object->error == 0 && info->kind == PABAL_KIND_MAILBOX)
 		object->error = read_mailbox(object);
+	if (object->error == 0 && info->kind == PABAL_KIND_BUFFER)
+		object->error = read_buffer(object);
 	return object->error;
 }
 
@@ -83,6 +117,11 @@ void object_free(struct object *object)
 {
 	free(object->participants);
 	object->participants = NULL;
+}
+
+const char *object_form(const struct object *object)
+{
+	return object->buffer.flags & PABAL_BUFFER_SPSC ? "spsc" : object->buffer.flags & PABAL_BUFFER_LATEST ? "latest" : "many";
 }
 
 static struct json_object *participants_json(const struct object *object)
@@ -114,6 +153,10 @@ struct json_object *object_json(const struct object *object)
 	json_add_text(json, "kind", object_kind(object->info.kind));
 	if (object->error < 0)
 		json_add_text(json, "error", pabal_strerror(object->error));
+	if (object->buffer.item_size) {
+		json_add_count(json, "item_size", object->buffer.item_size);
+		json_add_text(json, "form", object_form(object));
+	}
 	json_add_count(json, "depth", object->error ? object->info.depth : stats->depth);
 	json_add_count(json, "capacity", object->info.capacity);
 	json_add_count(json, "sent", stats->sent);

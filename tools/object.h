@@ -5,13 +5,15 @@
 #ifndef PABAL_TOOLS_OBJECT_H
 #define PABAL_TOOLS_OBJECT_H
 
+#include <pabal/buffer.h>
 #include <pabal/mailbox.h>
 
 struct json_object;
 
 struct object {
 	struct pabal_object_info info;
-	struct pabal_mailbox_stats stats;
+	struct pabal_mailbox_stats stats; /* a buffer: the same in its words */
+	struct pabal_buffer_stats buffer; /* a buffer alone */
 	struct pabal_participant_info *participants;
 	uint32_t participant_count;
 	uint32_t participant_room;
@@ -27,6 +29,9 @@ void object_free(struct object *object);
 /** object_kind(), object_role() - the words for a kind, and for what a participant has done so far. */
 const char *object_kind(uint32_t kind);
 const char *object_role(const struct pabal_participant_info *participant);
+
+/** object_form() - of a buffer: many, spsc or latest. */
+const char *object_form(const struct object *object);
 
 /** object_json() - the object with the keys that the interface promises. */
 struct json_object *object_json(const struct object *object);

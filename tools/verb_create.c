@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * verb_create.c - pabal create NAME: make a mailbox.
+ * verb_create.c - pabal create NAME: make a mailbox, or a buffer.
  *
- * All options of the interface are here, also those that this version of the library refuses: it says so itself, by name. Regions and
- * buffers have no calls yet to hand them to, so they are refused here.
+ * All options of the interface are here, also those that this version of the library refuses: it says so itself, by name. Regions are
+ * refused here.
  */
 #include <string.h>
 
+#include <pabal/buffer.h>
 #include <pabal/mailbox.h>
 
 #include "options.h"
 #include "report.h"
 #include "verb.h"
+
+enum { DEFAULT_CAPACITY = 1024 /* of a buffer: that of a mailbox */ };
 
 enum {
 	KEY_PRIORITIES = OPTION_KEY(0),
@@ -26,6 +29,8 @@ enum {
 	KEY_EXIST_OK,
 	KEY_REGION,
 	KEY_BUFFER,
+	KEY_SPSC,
+	KEY_LATEST,
 };
 
 static const struct argp_option options[] = {
@@ -34,22 +39,26 @@ static const struct argp_option options[] = {
 	{ "mode", KEY_MODE, "OCTAL", 0, "Permission bits of its file, whatever the umask (default 0600)", 0 },
 	{ "drop-on-death", KEY_DROP_ON_DEATH, NULL, 0, "What a killed receiver had taken is dropped and counted, not delivered again", 0 },
 	{ "timestamps", KEY_TIMESTAMPS, NULL, 0, "Each message carries the time it was sent", 0 },
+	{ "buffer", KEY_BUFFER, "SIZE", 0, "A buffer of items of SIZE bytes instead of a mailbox; --capacity counts items", 0 },
+	{ "spsc", KEY_SPSC, NULL, 0, "Buffer: one producer and one consumer", 0 },
+	{ "latest", KEY_LATEST, NULL, 0, "Buffer: only the newest item counts", 0 },
+	{ "on-full", KEY_ON_FULL, "WHAT", 0, "Buffer: what a put does when it is full: block (default), fail, drop-oldest", 0 },
 	{ "exist-ok", KEY_EXIST_OK, NULL, 0, "No error if it exists in the same shape", 0 },
 	{ NULL, 0, NULL, 0, "Refused by this version:", 1 },
 	{ "priorities", KEY_PRIORITIES, "N", 0, "Priorities from 0 to N-1 (default 1)", 0 },
-	{ "on-full", KEY_ON_FULL, "WHAT", 0, "What a send does when it is full: block (default), fail, drop-oldest", 0 },
 	{ "rendezvous", KEY_RENDEZVOUS, NULL, 0, "A send returns when its message was taken", 0 },
 	{ "ttl", KEY_TTL, "TIME", 0, "Messages older than this are discarded and counted", 0 },
 	{ "delivery-limit", KEY_DELIVERY_LIMIT, "N", 0, "A message delivered N times in vain goes to the dead letters", 0 },
 	{ "dead-letters", KEY_DEAD_LETTERS, "N", 0, "Most dead letters that are kept", 0 },
 	{ "region", KEY_REGION, "SIZE", 0, "A region of shared memory instead of a mailbox", 0 },
-	{ "buffer", KEY_BUFFER, "SIZE", 0, "A buffer of items of SIZE instead of a mailbox", 0 },
 	{ 0 },
 };
 
 struct arguments {
 	const char *name;
 	const char *refused; /* a kind of object that is not in this version */
+	uint64_t item_size;  /* of a buffer; 0: a mailbox */
+	uint32_t buffer_flags;
 	struct pabal_mailbox_opts mailbox;
 };
 
@@ -100,6 +109,33 @@ static error_t parse_policy(int key, char *text, const struct argp_state *state,
 	}
 }
 
+/* Options of the one kind of object make no sense for the other. */
+static void check(const struct argp_state *state, const struct arguments *arguments)
+{
+	const struct pabal_mailbox_opts *mailbox = &arguments->mailbox;
+
+	if (!arguments->item_size && arguments->buffer_flags)
+		argp_error(state, "--spsc and --latest are for buffers: give --buffer SIZE as well");
+	if (arguments->item_size && (mailbox->memory_max || mailbox->priorities || mailbox->ttl_ns || mailbox->delivery_limit ||
+				     mailbox->dead_letters_max || (mailbox->flags & ~(uint32_t)PABAL_EXIST_OK)))
+		argp_error(state, "a buffer has --capacity, --mode, --on-full, --spsc, --latest and --exist-ok, and nothing else");
+}
+
+static int create_buffer(const struct arguments *arguments)
+{
+	const struct pabal_mailbox_opts *given = &arguments->mailbox;
+	struct pabal_buffer_opts opts = { .struct_size = sizeof(opts), .mode = given->mode, .on_full = given->on_full };
+	pabal_buffer *buffer;
+	int r;
+
+	opts.flags = arguments->buffer_flags | (given->flags & PABAL_EXIST_OK);
+	r = pabal_buffer_create(arguments->name, arguments->item_size, given->capacity ? given->capacity : DEFAULT_CAPACITY, &opts, &buffer);
+	if (r < 0)
+		return report_call(r);
+	pabal_buffer_close(buffer);
+	return STATUS_DONE;
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
@@ -122,8 +158,16 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		arguments->refused = "region";
 		return 0;
 	case KEY_BUFFER:
-		option_size(state, "--buffer", text, 1);
-		arguments->refused = "buffer";
+		arguments->item_size = option_size(state, "--buffer", text, 1);
+		return 0;
+	case KEY_SPSC:
+		arguments->buffer_flags |= PABAL_BUFFER_SPSC;
+		return 0;
+	case KEY_LATEST:
+		arguments->buffer_flags |= PABAL_BUFFER_LATEST;
+		return 0;
+	case ARGP_KEY_END:
+		check(state, arguments);
 		return 0;
 	case ARGP_KEY_ARG:
 		option_name(state, &arguments->name, text);
@@ -138,15 +182,18 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 int verb_create(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, "NAME", "Make a mailbox. It stays until \"pabal rm\", or until the machine restarts.",
-					  NULL,    NULL,  NULL };
+	static const struct argp argp = {
+		options, parse, "NAME", "Make a mailbox, or a buffer. It stays until \"pabal rm\", or until the machine restarts.", NULL, NULL, NULL
+	};
 	struct arguments arguments = { .mailbox.struct_size = sizeof(arguments.mailbox) };
 	pabal_mailbox *mailbox;
 	int r;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	if (arguments.refused)
-		return report("'%s' was not created: a %s is not in this version, only mailboxes are", arguments.name, arguments.refused);
+		return report("'%s' was not created: a %s cannot be made by this version of the command", arguments.name, arguments.refused);
+	if (arguments.item_size)
+		return create_buffer(&arguments);
 	r = pabal_mailbox_create(arguments.name, &arguments.mailbox, &mailbox);
 	if (r < 0)
 		return report_call(r);

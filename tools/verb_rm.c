@@ -2,8 +2,10 @@
 /*
  * verb_rm.c - pabal rm NAME...: remove objects. Each failure is reported, and the others are removed all the same.
  */
+#include <errno.h>
 #include <stdlib.h>
 
+#include <pabal/buffer.h>
 #include <pabal/mailbox.h>
 
 #include "options.h"
@@ -34,7 +36,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 int verb_rm(int argc, char **argv)
 {
 	static const struct argp argp = {
-		NULL, parse, "NAME...", "Remove mailboxes: senders are told, receivers still get what is waiting.", NULL, NULL, NULL,
+		NULL, parse, "NAME...", "Remove objects: senders are told, receivers still get what is waiting.", NULL, NULL, NULL,
 	};
 	struct names names = { .names = calloc((size_t)argc, sizeof(*names.names)) };
 	int r, status = STATUS_DONE;
@@ -44,6 +46,8 @@ int verb_rm(int argc, char **argv)
 	argp_parse(&argp, argc, argv, 0, NULL, &names);
 	for (int i = 0; i < names.count; i++) {
 		r = pabal_mailbox_destroy(names.names[i]);
+		if (r == -EINVAL) /* of another kind, or no name at all */
+			r = pabal_buffer_destroy(names.names[i]);
 		if (r < 0)
 			status = report_call(r);
 	}

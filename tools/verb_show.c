@@ -56,6 +56,10 @@ static void print_mailbox(const struct object *object)
 	print_line("kind", object_kind(object->info.kind));
 	snprintf(line, sizeof(line), "uid %u, mode %04o", (unsigned)object->info.uid, (unsigned)object->info.mode);
 	print_line("owner", line);
+	if (object->buffer.item_size) {
+		print_count("item size", object->buffer.item_size);
+		print_line("form", object_form(object));
+	}
 	snprintf(line, sizeof(line), "%s of %s", format_count(used, stats->depth), format_count(most, stats->capacity));
 	print_line("depth", line);
 	snprintf(line, sizeof(line), "%s of %s", format_size(used, stats->memory), format_size(most, stats->memory_max));
