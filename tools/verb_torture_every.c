@@ -150,7 +150,7 @@ static int kill_at_each(struct hunt *hunt, struct row *row, struct crash_death *
 			crash_broken(scene, "lost", "the message that was there when the sender was killed earlier is not");
 		if (scene->broken)
 			return conclude(hunt, death, 0);
-		row->killed += r == 0;
+		row->killed++;
 		sent |= scene->sent;
 	}
 	return 0;

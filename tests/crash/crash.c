@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 	if (r == 0)
 		r = plan_run(&plan, &scene, &totals);
 	plan_print(&plan, &totals);
-	if (r == 0 && !plan.stop && required_missing(&totals.census, plan.operation->name))
+	if (r == 0 && !plan.stop && required_missing(&totals.census, plan.operation->name, plan.size_count == 1 && plan.sizes[0] > 4096))
 		r = 1;
 	if (r == 0 && !totals.census.kills) {
 		fprintf(stderr, "%s: nobody was killed at all\n", plan.operation->name);

@@ -178,7 +178,7 @@ static int run(struct plan *plan)
 	if (r == 0 && broken)
 		r = complain(plan, trace.count);
 	for (uint32_t k = 0; r == 0 && k < trace.count; k++) {
-		if (!crash_is_fresh(&trace, k) || (!plan->every && trace.anchor[k] != k) || plan->number++ % plan->stride)
+		if ((!plan->every && trace.anchor[k] != k) || plan->number++ % plan->stride)
 			continue;
 		r = once(plan, &trace, k);
 		if (r == 0 && broken)

@@ -30,7 +30,7 @@ static int complain(const struct plan *plan, const struct crash_scene *scene, co
 /* The chosen instructions: all, or those that are passed for the first time; and of them every @stride-th, beginning elsewhere in each run. */
 static bool is_chosen(const struct plan *plan, const struct crash_trace *trace, uint32_t k, uint32_t *number)
 {
-	if (!crash_is_fresh(trace, k) || (plan->distinct && trace->anchor[k] != k))
+	if (plan->distinct && trace->anchor[k] != k)
 		return false;
 	return (*number)++ % plan->stride == 0;
 }
@@ -82,7 +82,6 @@ static int kill_at_each(struct crash_scene *scene, const struct plan *plan, stru
 		r = plan->stop ? crash_stop(scene, deaths, count, &watch) : crash_once(scene, deaths, count, &watch);
 		if (r < 0)
 			return r;
-		totals->ended += (uint64_t)r;
 		if (count == 1 && !plan->stop && sent && !scene->sent)
 			crash_broken(scene, "lost", "the message that was there when the sender was killed earlier is not");
 		if (scene->broken)
@@ -116,6 +115,7 @@ static void look_for_passage(void *data, struct crash_scene *scene, uint32_t k)
 
 static void begin_passages(void *data, struct crash_scene *scene)
 {
+	((struct passages *)data)->count = 0;
 	census_begin(&((struct passages *)data)->census, scene);
 }
 
@@ -135,29 +135,30 @@ static int find_passages(const struct plan *plan, struct crash_scene *scene, str
 	return r == 0 && scene->broken ? complain(plan, scene, death, 1) : r;
 }
 
-/* The repairers between the first of the dead and the last are killed somewhere, elsewhere each time. */
+/* The repairers between the first of the dead and the last are killed somewhere, elsewhere each time; each goes on where the one before it was killed. */
 static int kill_deep(struct crash_scene *scene, const struct plan *plan, struct crash_death *deaths, struct totals *totals)
 {
 	uint32_t count = 2 + plan->deep;
-	struct plan thin = *plan;
 	uint64_t dice = 88172645463325252u + totals->runs;
-	int r;
+	int r = 0;
 
 	for (uint32_t i = 1; i < count; i++)
 		deaths[i].operation = plan->operation;
-	r = crash_measure(scene, deaths, 2, NULL);
 	for (uint32_t i = 1; r == 0 && i < count - 1; i++) {
-		deaths[i].trace = deaths[1].trace;
-		do {
+		r = crash_measure(scene, deaths, i + 1, NULL);
+		if (r == 0 && scene->broken)
+			r = complain(plan, scene, deaths, i + 1);
+		while (r == 0) {
 			dice = dice * 6364136223846793005u + 1442695040888963407u;
-			deaths[i].k = (uint32_t)(dice >> 33) % deaths[1].trace.count;
-		} while (deaths[i].trace.anchor[deaths[i].k] != deaths[i].k);
+			deaths[i].k = (uint32_t)(dice >> 33) % deaths[i].trace.count;
+			if (deaths[i].trace.anchor[deaths[i].k] == deaths[i].k)
+				break;
+		}
 	}
 	if (r == 0)
-		r = kill_at_each(scene, &thin, deaths, count, totals);
-	crash_trace_free(&deaths[1].trace);
-	if (count > 2)
-		crash_trace_free(&deaths[count - 1].trace);
+		r = kill_at_each(scene, plan, deaths, count, totals);
+	for (uint32_t i = 1; i < count; i++)
+		crash_trace_free(&deaths[i].trace);
 	return r;
 }
 
@@ -203,6 +204,7 @@ static int run_fill(struct crash_scene *scene, const struct plan *plan, struct t
 
 int plan_run(const struct plan *plan, struct crash_scene *scene, struct totals *totals)
 {
+	uint64_t astray = scene->astray;
 	int r = 0;
 
 	scene->laps = plan->laps;
@@ -215,13 +217,14 @@ int plan_run(const struct plan *plan, struct crash_scene *scene, struct totals *
 			scene->size = plan->sizes[i];
 			r = run_fill(scene, plan, totals);
 		}
+	totals->astray += scene->astray - astray;
 	return r;
 }
 
 void plan_print(const struct plan *plan, const struct totals *totals)
 {
-	printf("%-16s longest way %u instructions, %u runs, %" PRIu64 " ended early, %" PRIu64 " passed over\n", plan->operation->name,
-	       totals->longest, totals->runs, totals->ended, totals->passed_over);
+	printf("%-16s longest way %u instructions, %u runs, %" PRIu64 " went astray and were tried again, %" PRIu64 " passed over\n",
+	       plan->operation->name, totals->longest, totals->runs, totals->astray, totals->passed_over);
 	for (uint32_t cell = 0; cell < CENSUS_SLOTS * CENSUS_BLOCKS; cell++)
 		if (totals->deaths[cell])
 			printf("%-16s repaired a death in %s/%s %u times\n", plan->operation->name, census_slot_names[cell / CENSUS_BLOCKS],

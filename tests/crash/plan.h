@@ -23,7 +23,7 @@ struct plan {
 struct totals {
 	struct census census;
 	uint32_t runs, longest;
-	uint64_t ended, passed_over;
+	uint64_t astray, passed_over;
 	uint32_t deaths[CENSUS_SLOTS * CENSUS_BLOCKS]; /* of those whom the victims repaired, by cell */
 	unsigned long victim_hits;                     /* of the deliberate fault, in the victims */
 };

@@ -7,7 +7,7 @@
 
 #include "crash/census.h"
 
-/* Print the cells of the operation in which nobody was killed. true: there is one. */
-bool required_missing(const struct census *census, const char *operation);
+/* Print the cells of the operation in which nobody was killed. true: there is one. @large: all messages were larger than a page. */
+bool required_missing(const struct census *census, const char *operation, bool large);
 
 #endif

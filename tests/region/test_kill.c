@@ -322,8 +322,6 @@ static int kill_at_each(const struct operation *operation, uint32_t stride)
 		pid_t sleeper, pid;
 		enum cell cell;
 
-		if (!crash_is_fresh(&trace, k))
-			continue;
 		pid = build(operation, &sleeper);
 		if (!crash_run_to(pid, &trace, k)) { /* it has come to its end by another way */
 			crash_let_go(pid);
@@ -380,8 +378,6 @@ static int stop_at_each(const struct operation *operation, uint32_t stride)
 		pid_t sleeper, pid;
 		int got, result;
 
-		if (!crash_is_fresh(&trace, k))
-			continue;
 		pid = build(operation, &sleeper);
 		crash_run_to(pid, &trace, k);
 		got = meddle(&newcomer);

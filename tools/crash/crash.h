@@ -57,6 +57,7 @@ struct crash_victim {
 	pabal_mailbox *mailbox;
 	uint32_t id; /* of the message that it sends */
 	uint32_t size;
+	int result;
 	struct pabal_loan loan;
 	struct pabal_message messages[2];
 	uint8_t buffer[CRASH_SIZE_MAX];
@@ -90,6 +91,7 @@ struct crash_scene {
 	pabal_mailbox *sleepy;       /* a handle that has not looked since the beginning */
 	uint32_t next_id;
 	uint32_t takers; /* victims that took something */
+	uint64_t astray; /* victims that did not come to their instruction by the recorded way; in all scenes so far */
 	struct crash_expected expected[CRASH_EXPECTED_MAX];
 	uint32_t expected_count;
 	bool sent; /* the victim's message was found */
@@ -145,8 +147,8 @@ void crash_refill(struct crash_scene *scene);
 void crash_account(struct crash_scene *scene);
 
 /*
- * Build the scene, let the earlier victims die, then the last; verify. @deaths: at least one. Returns 1 when the last victim's operation ended
- * before its k, 0 when it was killed, negative when the scene could not be built.
+ * Build the scene, let the earlier victims die, then the last; verify. @deaths: at least one. 0, and scene->broken says what does not
+ * hold; negative: the scene could not be built. Each of them dies at its instruction of the recorded way: who went astray is tried again.
  */
 int crash_once(struct crash_scene *scene, struct crash_death *deaths, uint32_t count, const struct crash_watch *watch);
 /*

@@ -165,6 +165,8 @@ void crash_settle(struct crash_scene *scene, const struct crash_operation *opera
 			if (shared->result < 0 && expected->seen)
 				crash_broken(scene, "invented", "message %u came, and its send said %d", expected->id, shared->result);
 		}
+		if (operation->effects & CRASH_HOLDS && shared->result >= 0)
+			expected->deliveries_max++; /* it may have taken this one, sent while it stood still, and have given it back */
 		if (!(operation->effects & (CRASH_RECEIVES | CRASH_TAKES)) || shared->result < 0 || !scene->size)
 			continue;
 		if (shared->got_size != scene->size || !crash_is_content(expected->id, shared->buffer, scene->size))

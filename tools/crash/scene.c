@@ -5,12 +5,18 @@
 #include "crash/crash.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+static void *volatile kept; /* whatever was allocated last in order to be used up */
+
+enum { TRIES = 8 }; /* to bring a victim to its instruction; a guess: a second one was needed in one of a thousand */
 
 const char *const crash_fill_names[CRASH_FILLS] = { "empty", "one", "half", "full", "wrapped", "last" };
 
@@ -103,6 +109,45 @@ int crash_scene_build(struct crash_scene *scene)
 	return r;
 }
 
+/*
+ * The victim has the driver's heap, and what lies free in it depends on what the driver did for the victims before: malloc() would take another way in each. So
+ * the victim uses up all that is free below the top, and from there on gets the same in each.
+ */
+static void use_up_heap(void)
+{
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+	enum { CACHED_MAX = 1032, CACHED = 7, LARGE = 1 << 15, TOP = 3 << 14 }; /* glibc's thread cache; less than the driver's M_MMAP_THRESHOLD */
+
+	mallopt(M_MXFAST, 0);
+	mallopt(M_TOP_PAD, 4 * LARGE);
+	mallopt(M_TRIM_THRESHOLD, INT_MAX);
+	for (size_t size = 24; size <= CACHED_MAX; size += 16)
+		for (int i = 0; i < CACHED; i++)
+			kept = malloc(size);
+	for (size_t size = LARGE; size >= 24; size = size > 48 || size == 24 ? size / 2 : 24)
+		for (size_t top = mallinfo2().keepcost; mallinfo2().ordblks > 1 && mallinfo2().keepcost == top;)
+			kept = malloc(size); /* from below the top, until one had to come from there */
+	while (mallinfo2().keepcost < TOP + 64)
+		kept = malloc(LARGE);
+	kept = malloc(mallinfo2().keepcost - TOP - sizeof(size_t));
+#endif
+}
+
+/*
+ * The stack, too, is where it is by how deep in the driver the fork was, and libc's string functions ask where in a page they are: so it begins anew at a multiple
+ * of STACK_STEP.
+ */
+static __attribute__((noinline)) void run_stepped(const struct crash_operation *operation, struct crash_victim *victim)
+{
+	enum { STACK_STEP = 1 << 14 };
+
+	kept = __builtin_alloca(STACK_STEP + (uintptr_t)__builtin_frame_address(0) % STACK_STEP);
+	crash_trace_me();
+	crash_begin();
+	victim->result = operation->run(victim);
+	crash_end();
+}
+
 /* In the child: everything before the operation, then the operation. */
 static void be_victim(struct crash_scene *scene, const struct crash_operation *operation, uint32_t sends)
 {
@@ -123,11 +168,9 @@ static void be_victim(struct crash_scene *scene, const struct crash_operation *o
 		fprintf(stderr, "%s: the victim is not ready: %s\n", operation->name, pabal_error_detail());
 		_exit(1);
 	}
-	crash_trace_me();
-	crash_begin();
-	r = operation->run(&victim);
-	crash_end();
-	scene->shared->result = r;
+	use_up_heap();
+	run_stepped(operation, &victim);
+	scene->shared->result = victim.result;
 	_exit(0);
 }
 
@@ -186,94 +229,126 @@ void crash_scene_drop(struct crash_scene *scene)
 	pabal_mailbox_destroy("crash-new");
 }
 
-/* One that dies before the last one does. */
-static int die_early(struct crash_scene *scene, struct crash_death *death)
+/* One that dies before the last one does. 1: it went astray. @laps: messages that go through before it dies, while it stands where it is. */
+static int die_early(struct crash_scene *scene, struct crash_death *death, uint32_t laps, bool step_all)
 {
 	pid_t pid = crash_scene_victim(scene, death->operation);
+	bool there;
 
 	if (pid < 0)
 		return pid;
-	crash_run_to(pid, &death->trace, death->k);
+	there = crash_follow(pid, &death->trace, death->k, step_all);
+	if (there)
+		crash_scene_pump(scene, laps);
 	crash_kill(pid);
 	crash_scene_expect(scene, death->operation);
-	return 0;
+	return there ? 0 : 1;
 }
 
 /*
  * The mailbox, the dead, and the last victim. One that has a handle opens it before the others die: opening buries the dead, and that is what
- * it is to do while it is stepped.
+ * it is to do while it is stepped. The queue goes round before they die, as far as it goes without meeting the dead one's slot (what waits is in it
+ * already): whoever sends and receives looks for the dead now and then, by the clock, and must find them alive.
  */
-static pid_t stage(struct crash_scene *scene, struct crash_death *deaths, uint32_t count)
+static int stage(struct crash_scene *scene, struct crash_death *deaths, uint32_t count, bool step_all)
 {
 	const struct crash_operation *last = deaths[count - 1].operation;
 	struct crash_shared *areas = scene->shared;
 	bool early = !(last->effects & CRASH_OPENS);
-	pid_t pid = 0;
 	int r = crash_scene_build(scene);
 
+	scene->victim = 0;
 	if (r == 0 && early)
-		pid = crash_scene_victim(scene, last);
-	for (uint32_t i = 0; r == 0 && pid >= 0 && i < count - 1; i++) {
+		scene->victim = crash_scene_victim(scene, last);
+	for (uint32_t i = 0; r == 0 && scene->victim >= 0 && i < count - 1; i++) {
 		scene->shared = &areas[i + 1];
-		r = die_early(scene, &deaths[i]);
+		r = die_early(scene, &deaths[i], i == 0 && last->effects & CRASH_STUCK ? CRASH_RING - 1 : 0, step_all);
 	}
 	scene->shared = areas;
-	if (r < 0)
-		return r;
-	if (last->effects & CRASH_STUCK) /* as far as the ring goes without meeting the dead one's slot; what waits is in it already */
-		crash_scene_pump(scene, CRASH_RING - 1);
-	return early ? pid : crash_scene_victim(scene, last);
+	if (r == 0 && !early)
+		scene->victim = crash_scene_victim(scene, last);
+	if (r == 0)
+		return scene->victim < 0 ? scene->victim : 0;
+	if (scene->victim > 0)
+		crash_kill(scene->victim);
+	return r;
 }
 
-/* The last victim at instruction k. false: its operation ended before that. */
-static bool bring_to(struct crash_scene *scene, struct crash_death *last, const struct crash_watch *watch)
-{
-	bool there;
+/* What happens to the last victim before its instruction k, and after that. */
+typedef void end_of(struct crash_scene *scene, const struct crash_operation *operation, const struct crash_watch *watch, bool there);
 
-	if (watch && watch->begin)
-		watch->begin(watch->data, scene);
-	there = crash_run_to(scene->victim, &last->trace, last->k);
-	if (there && watch && watch->at)
-		watch->at(watch->data, scene, last->k);
-	return there;
+/* One try. 1: somebody went astray. He died all the same, and what must hold after a death must hold. */
+static int try_once(struct crash_scene *scene, struct crash_death *deaths, uint32_t count, const struct crash_watch *watch, bool step_all,
+		    end_of *end)
+{
+	struct crash_death *last = &deaths[count - 1];
+	bool there;
+	int r;
+
+	alarm(30); /* a hang detector, nothing else */
+	r = stage(scene, deaths, count, step_all);
+	if (r == 0) {
+		if (watch && watch->begin)
+			watch->begin(watch->data, scene);
+		there = crash_follow(scene->victim, &last->trace, last->k, step_all);
+		if (there && watch && watch->at)
+			watch->at(watch->data, scene, last->k);
+		end(scene, last->operation, watch, there);
+		crash_scene_verify(scene);
+		r = there ? 0 : 1;
+	} else if (r > 0) {
+		crash_scene_drop(scene);
+	}
+	alarm(0);
+	return r;
+}
+
+/*
+ * A victim has to come to its instruction by the way that was recorded: else nobody knows where it was killed, and what was seen of two of them cannot be
+ * compared. What is not ours may differ from run to run: libc's clock begins again when the kernel changes the time under it, and a virtual processor may lose
+ * a breakpoint. So whoever goes astray is counted and tried again, step by step. A way that is another each time is an error: something in it depends on time.
+ */
+static int repeat(struct crash_scene *scene, struct crash_death *deaths, uint32_t count, const struct crash_watch *watch, end_of *end)
+{
+	int r = 1;
+
+	for (uint32_t tries = 0; tries < TRIES; tries++) {
+		r = try_once(scene, deaths, count, watch, tries > 0, end);
+		if (r <= 0 || scene->broken)
+			return r < 0 ? r : 0;
+		scene->astray++;
+	}
+	crash_broken(scene, "another_way", "in %d tries it did not come by the recorded way to this instruction", TRIES);
+	return 0;
+}
+
+static void end_killed(struct crash_scene *scene, const struct crash_operation *operation, const struct crash_watch *watch, bool there)
+{
+	(void)watch;
+	(void)there;
+	crash_kill(scene->victim);
+	crash_scene_expect(scene, operation);
 }
 
 int crash_once(struct crash_scene *scene, struct crash_death *deaths, uint32_t count, const struct crash_watch *watch)
 {
-	struct crash_death *last = &deaths[count - 1];
-	bool there;
+	return repeat(scene, deaths, count, watch, end_killed);
+}
 
-	alarm(30); /* a hang detector, nothing else */
-	scene->victim = stage(scene, deaths, count);
-	if (scene->victim < 0)
-		return scene->victim;
-	there = bring_to(scene, last, watch);
-	crash_kill(scene->victim);
-	crash_scene_expect(scene, last->operation);
-	crash_scene_verify(scene);
-	alarm(0);
-	return there ? 0 : 1;
+static void end_stopped(struct crash_scene *scene, const struct crash_operation *operation, const struct crash_watch *watch, bool there)
+{
+	crash_scene_expect(scene, operation);
+	if (there)
+		crash_neighbours(scene, operation);
+	if (crash_run_to_end(scene->victim) && watch && watch->end)
+		watch->end(watch->data, scene);
+	crash_let_go(scene->victim);
+	crash_settle(scene, operation);
 }
 
 int crash_stop(struct crash_scene *scene, struct crash_death *deaths, uint32_t count, const struct crash_watch *watch)
 {
-	struct crash_death *last = &deaths[count - 1];
-	bool there;
-
-	alarm(30);
-	scene->victim = stage(scene, deaths, count);
-	if (scene->victim < 0)
-		return scene->victim;
-	there = bring_to(scene, last, watch);
-	crash_scene_expect(scene, last->operation);
-	crash_neighbours(scene, last->operation);
-	if (crash_run_to_end(scene->victim) && watch && watch->end)
-		watch->end(watch->data, scene);
-	crash_let_go(scene->victim);
-	crash_settle(scene, last->operation);
-	crash_scene_verify(scene);
-	alarm(0);
-	return there ? 0 : 1;
+	return repeat(scene, deaths, count, watch, end_stopped);
 }
 
 struct each {
@@ -288,27 +363,58 @@ static void each_instruction(void *data, uint32_t k)
 	each->watch->at(each->watch->data, each->scene, k);
 }
 
-int crash_measure(struct crash_scene *scene, struct crash_death *deaths, uint32_t count, const struct crash_watch *watch)
+/* Run the last victim to its end and record its way. 1: one of the dead before it went astray. */
+static int record_once(struct crash_scene *scene, struct crash_death *deaths, uint32_t count, const struct crash_watch *watch, bool step_all)
 {
 	struct crash_death *last = &deaths[count - 1];
 	struct each each = { .scene = scene, .watch = watch };
-	pid_t pid;
 	bool done;
+	int r;
 
 	alarm(120);
-	pid = stage(scene, deaths, count);
-	if (pid < 0)
-		return pid;
-	if (watch && watch->begin)
-		watch->begin(watch->data, scene);
-	crash_trace_free(&last->trace);
-	done = crash_record(pid, &last->trace, watch && watch->at ? each_instruction : NULL, &each);
-	if (done)
-		crash_let_go(pid);
-	else
-		crash_kill(pid);
-	crash_scene_expect(scene, last->operation);
-	crash_scene_verify(scene);
+	r = stage(scene, deaths, count, step_all);
+	if (r == 0) {
+		if (watch && watch->begin)
+			watch->begin(watch->data, scene);
+		done = crash_record(scene->victim, &last->trace, watch && watch->at ? each_instruction : NULL, &each);
+		if (done)
+			crash_let_go(scene->victim);
+		else
+			crash_kill(scene->victim);
+		crash_scene_expect(scene, last->operation);
+		crash_scene_verify(scene);
+		r = done ? 0 : -ECHILD;
+	} else if (r > 0) {
+		scene->astray++;
+		crash_scene_drop(scene);
+	}
 	alarm(0);
-	return done ? 0 : -ECHILD;
+	return r;
+}
+
+/*
+ * The first way of all counts when two victims one after the other have gone it: libc still does some things for the first time. After that one recording will do,
+ * since whoever is killed has to go the same way.
+ */
+int crash_measure(struct crash_scene *scene, struct crash_death *deaths, uint32_t count, const struct crash_watch *watch)
+{
+	static bool warm;
+	struct crash_trace *way = &deaths[count - 1].trace, before = { 0 };
+	bool same = false;
+	int r = 0;
+
+	crash_trace_free(way);
+	scene->broken = NULL;
+	for (uint32_t tries = 0; r >= 0 && !same && !scene->broken && tries < TRIES; tries++) {
+		crash_trace_free(&before);
+		before = *way;
+		memset(way, 0, sizeof *way);
+		r = record_once(scene, deaths, count, watch, tries > 0);
+		same = r == 0 && (warm || crash_trace_same(way, &before));
+	}
+	warm |= same;
+	crash_trace_free(&before);
+	if (r >= 0 && !same)
+		crash_broken(scene, "another_way", "%d victims that nobody killed went no way twice running", TRIES);
+	return r < 0 ? r : 0;
 }

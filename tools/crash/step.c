@@ -5,10 +5,13 @@
 #include "crash/step.h"
 
 #include <errno.h>
+#include <link.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 #include <sys/user.h>
@@ -81,11 +84,41 @@ static bool wait_stop(pid_t pid, int *ret_signal)
 	return true;
 }
 
-static bool step_once(pid_t pid)
+/*
+ * The kernel's code in user space (vdso, the clock): it begins again whenever the kernel writes the time under it, which between two steps happens often. It is
+ * the same in all children, touches nothing of ours, and counts as one instruction, as a system call does.
+ */
+static bool in_vdso(uint64_t pc)
 {
+	static uint64_t start, size;
+
+	if (!start) {
+		uintptr_t image = getauxval(AT_SYSINFO_EHDR);
+		const ElfW(Ehdr) *header = (const ElfW(Ehdr) *)image;
+
+		start = image ? image : 1;
+		for (int i = 0; image && i < header->e_phnum; i++) {
+			const ElfW(Phdr) *part = (const ElfW(Phdr) *)(image + header->e_phoff) + i;
+
+			if (part->p_type == PT_LOAD)
+				size = part->p_memsz;
+		}
+	}
+	return pc - start < size;
+}
+
+/* One instruction. One that the processor repeats (a copy, say) stops after each repetition: that is one all the same. */
+static bool step_once(pid_t pid, uint64_t *pc)
+{
+	uint64_t before = *pc;
 	int signal;
 
-	return ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) == 0 && wait_stop(pid, &signal);
+	do {
+		if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) || !wait_stop(pid, &signal))
+			return false;
+		*pc = program_counter(pid);
+	} while (*pc == before || in_vdso(*pc));
+	return true;
 }
 
 /* Run until the tracee is about to execute @pc. */
@@ -119,19 +152,29 @@ bool crash_run_to_end(pid_t pid)
 	return run_to_pc(pid, (uint64_t)(uintptr_t)crash_end);
 }
 
-bool crash_step(pid_t pid)
+/*
+ * The driver's tables come from the kernel, not from the heap: the children have its heap, and what lies free in it must be the same each time, or malloc() takes
+ * another way in each.
+ */
+static void *table(size_t size)
 {
-	return step_once(pid) && program_counter(pid) != (uint64_t)(uintptr_t)crash_end;
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
 }
 
 static bool append(struct crash_trace *trace, uint64_t pc)
 {
 	if (trace->count == trace->room) {
 		uint32_t room = trace->room ? trace->room * 2 : TRACE_ROOM;
-		uint64_t *longer = realloc(trace->pc, room * sizeof *longer);
+		uint64_t *longer = table(room * sizeof *longer);
 
 		if (!longer)
 			return false;
+		if (trace->pc) {
+			memcpy(longer, trace->pc, trace->count * sizeof *longer);
+			munmap(trace->pc, trace->room * sizeof *longer);
+		}
 		trace->pc = longer;
 		trace->room = room;
 	}
@@ -157,48 +200,46 @@ static bool is_new(uint64_t *seen, uint64_t pc)
 
 static bool find_anchors(struct crash_trace *trace)
 {
-	uint64_t *seen = calloc(HASH_SIZE, sizeof *seen);
+	uint64_t *seen = table(HASH_SIZE * sizeof *seen);
 	uint32_t last = 0;
 
-	trace->anchor = calloc(trace->count + 1, sizeof *trace->anchor);
-	if (!seen || !trace->anchor) {
-		free(seen);
+	trace->anchor = table(trace->room * sizeof *trace->anchor);
+	if (!seen || !trace->anchor)
 		return false;
-	}
 	for (uint32_t k = 0; k < trace->count; k++) {
 		if (is_new(seen, trace->pc[k]))
 			last = k;
 		trace->anchor[k] = last;
 	}
-	free(seen);
+	munmap(seen, HASH_SIZE * sizeof *seen);
 	return true;
 }
 
 bool crash_record(pid_t pid, struct crash_trace *trace, void (*each)(void *data, uint32_t k), void *data)
 {
-	trace->count = 0;
-	for (;;) {
-		uint64_t pc = program_counter(pid);
+	uint64_t pc = program_counter(pid);
 
-		if (pc == (uint64_t)(uintptr_t)crash_end)
-			return find_anchors(trace);
+	while (pc != (uint64_t)(uintptr_t)crash_end) {
 		if (each)
 			each(data, trace->count);
-		if (!append(trace, pc) || !step_once(pid))
+		if (!append(trace, pc) || !step_once(pid, &pc))
 			return false;
 	}
+	return find_anchors(trace);
 }
 
 void crash_trace_free(struct crash_trace *trace)
 {
-	free(trace->pc);
-	free(trace->anchor);
+	if (trace->pc)
+		munmap(trace->pc, trace->room * sizeof *trace->pc);
+	if (trace->anchor)
+		munmap(trace->anchor, trace->room * sizeof *trace->anchor);
 	memset(trace, 0, sizeof *trace);
 }
 
-bool crash_is_fresh(const struct crash_trace *trace, uint32_t k)
+bool crash_trace_same(const struct crash_trace *one, const struct crash_trace *other)
 {
-	return k == 0 || k + 1 >= trace->count || trace->pc[k] != trace->pc[k - 1] || trace->pc[k] != trace->pc[k + 1];
+	return one->count == other->count && memcmp(one->pc, other->pc, one->count * sizeof *one->pc) == 0;
 }
 
 /* Run until the tracee is at @pc, or at crash_end() if it takes another way. */
@@ -225,18 +266,36 @@ static bool run_to_either(pid_t pid, uint64_t pc)
 #endif
 }
 
-bool crash_run_to(pid_t pid, const struct crash_trace *trace, uint32_t k)
+/* From the last place before instruction k that is passed for the first time there. @strict: by the recorded way alone. */
+static bool run_to(pid_t pid, const struct crash_trace *trace, uint32_t k, uint32_t from, bool strict)
 {
-	uint32_t from = k < trace->count ? trace->anchor[k] : 0;
+	uint64_t pc;
 
 	if (!has_breakpoints)
 		from = 0;
 	if (from && !run_to_either(pid, trace->pc[from]))
 		return false;
-	for (; from < k; from++)
-		if (!crash_step(pid))
+	for (pc = program_counter(pid); from < k; from++)
+		if (!step_once(pid, &pc) || pc == (uint64_t)(uintptr_t)crash_end || (strict && pc != trace->pc[from + 1]))
 			return false;
 	return true;
+}
+
+bool crash_run_to(pid_t pid, const struct crash_trace *trace, uint32_t k)
+{
+	return run_to(pid, trace, k, k < trace->count ? trace->anchor[k] : 0, false);
+}
+
+bool crash_follow(pid_t pid, const struct crash_trace *trace, uint32_t k, bool step_all)
+{
+	return run_to(pid, trace, k, step_all ? 0 : trace->anchor[k], true);
+}
+
+bool crash_step(pid_t pid)
+{
+	uint64_t pc = program_counter(pid);
+
+	return step_once(pid, &pc) && pc != (uint64_t)(uintptr_t)crash_end;
 }
 
 void crash_kill(pid_t pid)

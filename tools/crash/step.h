@@ -4,8 +4,8 @@
  *
  * What is stepped lies between two marks in the tracee's code, crash_begin() and crash_end(). A first, whole pass records the address of each
  * instruction (struct crash_trace); later passes use it to run at full speed to the last place that is passed for the first time before the
- * wanted instruction, and step from there. A string instruction that the processor repeats (a copy, say) is stepped once a repetition: those
- * in the middle are not "fresh" and not killed at.
+ * wanted instruction, and step from there. A string instruction that the processor repeats (a copy, say) counts as one,
+ * and so does a visit to the kernel's own code in user space (the clock).
  */
 #ifndef PABAL_CRASH_STEP_H
 #define PABAL_CRASH_STEP_H
@@ -30,18 +30,22 @@ void crash_trace_me(void);
 /* Wait for the child to stop, and run it up to crash_begin(). false: it ended instead. */
 bool crash_attach(pid_t pid);
 
+/* Step to the end and remember the way, in an empty trace. @each: called before each instruction; may be NULL. false: the process ended, or no memory. */
+bool crash_record(pid_t pid, struct crash_trace *trace, void (*each)(void *data, uint32_t k), void *data);
+void crash_trace_free(struct crash_trace *trace);
+bool crash_trace_same(const struct crash_trace *one, const struct crash_trace *other);
+
 /* Step one instruction. false: the operation has ended (the tracee stands at crash_end()), or the process has. */
 bool crash_step(pid_t pid);
 
-/* Step to the end and remember the way. @each: called before each instruction; may be NULL. false: the process ended, or no memory. */
-bool crash_record(pid_t pid, struct crash_trace *trace, void (*each)(void *data, uint32_t k), void *data);
-void crash_trace_free(struct crash_trace *trace);
-
-/* Is instruction k one to kill at, or the middle of a repeated one? */
-bool crash_is_fresh(const struct crash_trace *trace, uint32_t k);
-
 /* From crash_begin() to just before instruction k. false: the operation ended before that, as with others at work it may. */
 bool crash_run_to(pid_t pid, const struct crash_trace *trace, uint32_t k);
+
+/*
+ * The same by the way that was recorded and no other. false: it went another. @step_all: one instruction after the other, without a breakpoint.
+ * @k: less than trace->count.
+ */
+bool crash_follow(pid_t pid, const struct crash_trace *trace, uint32_t k, bool step_all);
 
 /* From wherever it is to crash_end(). false: the process ended instead. */
 bool crash_run_to_end(pid_t pid);
