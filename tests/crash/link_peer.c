@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -270,7 +271,7 @@ _Noreturn void link_be_peer(struct link_scene *scene)
 	static struct link_side side;
 	int r;
 
-	alarm(30); /* a hang detector, nothing else */
+	signal(SIGALRM, SIG_DFL); /* the driver's hang detector */
 	side = (struct link_side){ .shared = scene->shared, .next_sent = 1, .next_received = 1, .size = scene->size };
 	link_await(&scene->shared->victim_pid);
 	side.link = link_pair_open(&scene->pair, 1, scene->shared->victim_pid, PABAL_WAIT_BLOCK);

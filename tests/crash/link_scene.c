@@ -168,14 +168,33 @@ static void check_ends(struct link_scene *scene, int wanted)
 		broken(scene, "wrong_end", "a call says %d at the end, not %d", shared->call_end, wanted);
 }
 
+static pid_t watched;
+
+static void end_watched(int signal)
+{
+	kill(watched, signal);
+}
+
+/* Wait for a process that comes to its end by itself: 30 s, as a hang detector and nothing else. */
+static int await_end(pid_t pid)
+{
+	int status = 0;
+
+	watched = pid;
+	signal(SIGALRM, end_watched);
+	alarm(30);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	alarm(0);
+	return status;
+}
+
 /* The other side comes to its end by itself. */
 static void verify(struct link_scene *scene, unsigned seen, int wanted_end)
 {
 	const struct link_shared *shared = scene->shared;
-	int status = 0;
+	int status = await_end(scene->peer_pid);
 
-	while (waitpid(scene->peer_pid, &status, 0) < 0 && errno == EINTR)
-		;
 	if (WIFSIGNALED(status))
 		broken(scene, WTERMSIG(status) == SIGALRM ? "hang" : "crash", "the other side was ended by signal %d", WTERMSIG(status));
 	else if (status)

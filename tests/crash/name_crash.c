@@ -75,19 +75,31 @@ static pid_t start(void (*body)(const struct name_operation *operation, struct n
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		signal(SIGALRM, SIG_DFL); /* the driver's hang detector */
 		body(operation, shared);
 		_exit(0);
 	}
 	return pid;
 }
 
-/* Its end, which it comes to by itself. */
+static pid_t watched;
+
+static void end_watched(int signal)
+{
+	kill(watched, signal);
+}
+
+/* Its end, which it comes to by itself: 30 s, as a hang detector and nothing else. */
 static void end(pid_t pid, const char *who)
 {
 	int status = 0;
 
+	watched = pid;
+	signal(SIGALRM, end_watched);
+	alarm(30);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
+	alarm(0);
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
 		break_with("hang", who, SIGALRM);
 	else if (status)

@@ -161,7 +161,6 @@ void name_be_newcomer(const struct name_operation *operation, struct name_shared
 	int r;
 
 	(void)operation;
-	alarm(30); /* a hang detector, nothing else */
 	r = pabal_process_announce(name_victim, &blocking, &self);
 	if (r < 0)
 		fail(shared, "name_held", "the newcomer cannot announce", r);
@@ -259,7 +258,6 @@ void name_be_other(const struct name_operation *operation, struct name_shared *s
 	int before = count_fds(), after, r;
 	pabal_process *self;
 
-	alarm(30);
 	r = pabal_process_announce(NAME_OTHER, &blocking, &self);
 	if (r < 0)
 		fail(shared, "refused", "the other one cannot announce", r);
