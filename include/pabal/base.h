@@ -134,7 +134,7 @@ struct pabal_list_opts {
  */
 PABAL_EXPORT int pabal_list(const struct pabal_list_opts *opts, int (*each)(const struct pabal_object_info *info, void *data), void *data);
 
-/** One participant (open handle) of an object. */
+/** One participant of an object: an open handle; of a process: the one that holds the name. */
 struct pabal_participant_info {
 	uint32_t id;       /**< its slot, from 1 */
 	uint32_t alive;    /**< 1 while its process lives: a kernel-held fact, not a guess */

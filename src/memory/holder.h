@@ -29,9 +29,9 @@ enum { PABAL__ENTRY_FREE, PABAL__ENTRY_OPENING, PABAL__ENTRY_LINKED };
 struct pabal__holder_entry {
 	_Alignas(64) pabal__word word; /* changes:32 | state:32 */
 	pabal__word identity;          /* pid:32 | uid:32 of the peer, as the owner sees it */
-	pabal__word waits[2];          /* 0, or since when and how long somebody waits on this link for a message, and for room (wait/waiting.h) */
+	pabal__word waits[3]; /* 0, or since when and how long somebody waits on this link for a message, for room, for a reply (wait/waiting.h) */
 	char peer[PABAL_NAME_SIZE];
-	char reserved[32];
+	char reserved[24];
 };
 
 _Static_assert(sizeof(struct pabal__holder_entry) == 192, "192 bytes an entry are in the layout");

@@ -59,8 +59,8 @@ uint32_t pabal__tell_entry(struct pabal__holder *holder, const char *peer)
 	memset(entry->peer, 0, sizeof entry->peer);
 	memcpy(entry->peer, peer, strnlen(peer, sizeof entry->peer - 1));
 	atomic_store_explicit(&entry->identity, 0, memory_order_relaxed); /* before the state */
-	atomic_store_explicit(&entry->waits[0], 0, memory_order_relaxed); /* the same */
-	atomic_store_explicit(&entry->waits[1], 0, memory_order_relaxed); /* the same */
+	for (int j = 0; j < 3; j++)
+		atomic_store_explicit(&entry->waits[j], 0, memory_order_relaxed); /* the same */
 	set_state(entry, PABAL__ENTRY_OPENING);
 	return i;
 }

@@ -17,7 +17,7 @@
 uint32_t pabal__tell_entry(struct pabal__holder *holder, const char *peer);
 void pabal__tell_state(struct pabal__holder *holder, uint32_t entry, uint32_t state, pid_t pid, uid_t uid);
 void pabal__tell_end(struct pabal__holder *holder, uint32_t entry);
-/* Where a link tells its waits, for a message (0) and for room (1); NULL: nowhere. */
+/* Where a link tells its waits, for a message (0), for room (1), for a reply (2); NULL: nowhere. */
 pabal__word *pabal__tell_waits(struct pabal__holder *holder, uint32_t entry, int which);
 
 /* Say what this thread is going to sleep for (@what), through whom (@entry, or PABAL__NOT_TOLD) and how long (@waiting, wait/waiting.h); returns what pabal__tell_woke() wants. */

@@ -213,7 +213,7 @@ int pabal_link_call_finish(pabal_link *link, uint64_t call, void *reply, size_t 
 		return pabal__fail_with(-EINVAL, "reply is NULL but reply_size_max is not 0");
 	r = attempt_finish(&finish);
 	if (r > 0)
-		r = pabal__link_wait(link, attempt_finish, &finish, PABAL__DOORBELL_MESSAGE, timeout_ns);
+		r = pabal__link_wait(link, attempt_finish, &finish, PABAL__DOORBELL_MESSAGE | PABAL__DOORBELL_REPLY, timeout_ns);
 	if (r == -EINVAL)
 		return pabal__fail_with(r, "no such call is under way on this link: it was finished already, or is another's");
 	if (r == -EAGAIN)

@@ -41,11 +41,12 @@ int pabal__link_wait(struct pabal_link *link, int (*attempt)(void *object), void
 {
 	struct pabal__doorbell_wait wait = { .attempt = attempt,
 					     .object = object,
-					     .event = event,
+					     .event = event & ~(uint32_t)PABAL__DOORBELL_REPLY,
+					     .told = event & PABAL__DOORBELL_REPLY ? PABAL__TOLD_REPLY : event - 1,
 					     .spin = event == PABAL__DOORBELL_ROOM ? &link->sending.spin : &link->receiving.spin };
 
 	if (timeout_ns == PABAL_NOWAIT)
-		return try_again(link, attempt, object, event);
+		return try_again(link, attempt, object, wait.event);
 	return pabal__doorbell_wait(&link->bell, &wait, timeout_ns);
 }
 

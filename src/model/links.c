@@ -63,28 +63,52 @@ static int tell_links(int fd, int (*each)(const struct pabal_link_info *info, vo
 	return r;
 }
 
-int pabal_links(const char *name, int (*each)(const struct pabal_link_info *info, void *data), void *data)
+/* Open the file of an announced process, to look. */
+static int look(const char *name, struct pabal__holder_info *ret_holder, int *ret_fd)
 {
-	struct pabal__directory directory = { .fd = -1 };
-	struct pabal__holder_info holder;
-	int r = pabal__name_check(name), fd, count = 0;
+	struct pabal__directory directory;
+	int r = pabal__name_check(name);
 
-	if (r == 0 && !each)
-		r = pabal__fail_with(-EINVAL, "each is NULL: it is called for each link");
 	if (r == 0)
 		r = pabal__directory_open(false, &directory);
 	if (r == -ENOENT)
 		return pabal__fail(r, "no process named '%s': there is no directory of objects yet", name);
 	if (r < 0)
 		return r;
-	r = pabal__holder_look(&directory, name, &holder, &fd);
-	if (r == 0) {
-		if (holder.alive) /* the dead have no links */
-			r = tell_links(fd, each, data, &count);
-		close(fd);
-	}
+	r = pabal__holder_look(&directory, name, ret_holder, ret_fd);
 	pabal__directory_close(&directory);
+	return r;
+}
+
+int pabal_links(const char *name, int (*each)(const struct pabal_link_info *info, void *data), void *data)
+{
+	struct pabal__holder_info holder;
+	int r, fd, count = 0;
+
+	if (!each)
+		return pabal__fail_with(-EINVAL, "each is NULL: it is called for each link");
+	r = look(name, &holder, &fd);
+	if (r < 0)
+		return r;
+	if (holder.alive) /* the dead have no links */
+		r = tell_links(fd, each, data, &count);
+	close(fd);
 	return r ? r : count;
+}
+
+int pabal__links_participants(const char *name, int (*each)(const struct pabal_participant_info *info, void *data), void *data)
+{
+	struct pabal_participant_info info = { .id = 1 };
+	struct pabal__holder_info holder;
+	int r = look(name, &holder, NULL);
+
+	if (r < 0)
+		return r;
+	info.alive = holder.alive;
+	info.claimed_pid = (pid_t)holder.claimed_pid;
+	info.claimed_uid = holder.claimed_uid;
+	r = each(&info, data);
+	return r ? r : 1;
 }
 
 struct waits {
@@ -114,7 +138,7 @@ static int tell_wait(struct waits *waits, uint32_t what, uint64_t waiting, const
 /* Waits in calls on links. */
 static int tell_link_waits(int fd, struct waits *waits)
 {
-	static const uint32_t what[] = { PABAL_WAITS_MESSAGE, PABAL_WAITS_ROOM };
+	static const uint32_t what[] = { PABAL_WAITS_MESSAGE, PABAL_WAITS_ROOM, PABAL_WAITS_REPLY };
 	uint32_t high = pabal__told_entries(fd);
 	struct pabal__holder_entry entry;
 	int r = 0;
@@ -122,7 +146,7 @@ static int tell_link_waits(int fd, struct waits *waits)
 	for (uint32_t i = 0; i < high && r == 0; i++) {
 		if (!pabal__told_entry(fd, i, &entry))
 			continue;
-		for (int j = 0; j < 2 && r == 0; j++) {
+		for (int j = 0; j < 3 && r == 0; j++) {
 			uint64_t waiting = atomic_load_explicit(&entry.waits[j], memory_order_relaxed); /* of a copy */
 
 			if (waiting)

@@ -16,4 +16,7 @@ int pabal__links_describe(const struct pabal__directory *directory, const char *
 int pabal__links_waits(const struct pabal__directory *directory, const char *name, int (*each)(const struct pabal_wait_info *info, void *data),
 		       void *data, int *count);
 
+/* The one participant of a process: who holds the name. As pabal_participants(). */
+int pabal__links_participants(const char *name, int (*each)(const struct pabal_participant_info *info, void *data), void *data);
+
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "base/error.h"
+#include "model/links.h"
 #include "model/object.h"
 
 static uint64_t counter(pabal__word *word)
@@ -41,6 +42,8 @@ int pabal_participants(const char *name, int (*each)(const struct pabal_particip
 	if (!each)
 		return pabal__fail_with(-EINVAL, "each is NULL: it is called for each participant");
 	r = pabal__object_look_at(name, pabal__object_kinds, &segment);
+	if (r == -EINVAL) /* no object with a segment: a process, perhaps */
+		return pabal__links_participants(name, each, data);
 	if (r < 0)
 		return r;
 	high = pabal__participants_high(&segment);

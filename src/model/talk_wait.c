@@ -296,7 +296,7 @@ static int wait_for(struct pabal__talk *talk, int64_t timeout_ns)
 {
 	struct waiting waiting = { .talk = talk, .deadline = pabal__clock_deadline(timeout_ns) };
 	pabal_process *self = talk->self;
-	uint32_t told;
+	uint32_t told, entry, own = PABAL__NOT_TOLD;
 	int r = PABAL__TALK_WAIT;
 
 	/* relaxed: an interrupt since the last one counts for us */
@@ -307,9 +307,13 @@ static int wait_for(struct pabal__talk *talk, int64_t timeout_ns)
 		r = yield(&waiting);
 	if (r <= 0)
 		return r;
-	told = pabal__tell_sleep(&self->holder, talk->what, pabal__talk_entry(talk), pabal__waiting_pack(pabal__clock_now(), waiting.deadline));
+	entry = pabal__talk_entry(talk);
+	if (entry == PABAL__NOT_TOLD && talk->peer) /* a message from somebody with whom there is no link yet */
+		entry = own = pabal__tell_entry(&self->holder, talk->peer);
+	told = pabal__tell_sleep(&self->holder, talk->what, entry, pabal__waiting_pack(pabal__clock_now(), waiting.deadline));
 	r = self->flags & PABAL_WAIT_SPIN ? spin_only(&waiting) : arm_and_sleep(&waiting);
 	pabal__tell_woke(&self->holder, told);
+	pabal__tell_end(&self->holder, own);
 	return r;
 }
 

@@ -18,6 +18,9 @@
 /* What one can wait for; the numbers are PABAL_READABLE and PABAL_WRITABLE. */
 enum { PABAL__DOORBELL_MESSAGE = 1, PABAL__DOORBELL_ROOM = 2, PABAL__DOORBELL_EVENTS = 2 };
 
+/* Others are told what a wait is for: event - 1, or that the message is to be a reply, which is said beside the event. */
+enum { PABAL__TOLD_REPLY = PABAL__DOORBELL_EVENTS, PABAL__TOLD_COUNT, PABAL__DOORBELL_REPLY = 4 };
+
 /* When the peer was last known to live. One of its own for each thread's direction: hints of one must not slow the other. */
 struct pabal__life {
 	uint64_t looked; /* ticks: the last look at the peer's words */
@@ -36,10 +39,10 @@ struct pabal__doorbell {
 	struct pabal__half *mine;
 	const struct pabal__half *peer;
 	uint64_t ticks_5us;
-	uint32_t flags;                                 /* PABAL_WAIT_SPIN, PABAL_WAIT_BLOCK, PABAL_RESTART */
-	bool fences;                                    /* no membarrier here: fence after each publication */
-	_Atomic uint64_t *told[PABAL__DOORBELL_EVENTS]; /* where to tell others that we wait (wait/waiting.h), or NULL */
-	int latch[PABAL__DOORBELL_EVENTS];              /* event counters for descriptors that others poll, or -1 */
+	uint32_t flags;                            /* PABAL_WAIT_SPIN, PABAL_WAIT_BLOCK, PABAL_RESTART */
+	bool fences;                               /* no membarrier here: fence after each publication */
+	_Atomic uint64_t *told[PABAL__TOLD_COUNT]; /* where to tell others that we wait (wait/waiting.h), or NULL */
+	int latch[PABAL__DOORBELL_EVENTS];         /* event counters for descriptors that others poll, or -1 */
 
 	/* Ringing. */
 	_Atomic uint32_t rung; /* the number of the peer's arm that was rung last; written under ring_lock */

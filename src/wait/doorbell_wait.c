@@ -159,7 +159,7 @@ static int64_t longest(const struct waiting *waiting, bool barrier)
 /* Tell those who look on. Of several threads the last one to begin is told. */
 static void tell(const struct waiting *waiting, bool waits)
 {
-	_Atomic uint64_t *told = waiting->bell->told[waiting->wait->event - 1];
+	_Atomic uint64_t *told = waiting->bell->told[waiting->wait->told];
 
 	if (told) /* alone: for who looks on */
 		atomic_store_explicit(told, waits ? pabal__waiting_pack(pabal__clock_now(), waiting->deadline) : 0, memory_order_relaxed);

@@ -24,6 +24,7 @@ struct pabal__doorbell_wait {
 	int (*attempt)(void *object); /* 0, a negative error, or PABAL__DOORBELL_WAIT */
 	void *object;
 	uint32_t event;
+	uint32_t told; /* which word of the doorbell tells others */
 	struct pabal__spin *spin;
 };
 
