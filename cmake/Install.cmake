@@ -34,7 +34,9 @@ set(PABAL_MAN_PAGES
 	pabal.1
 	pabal.7
 	pabal_buffer.3
+	pabal_link.3
 	pabal_mailbox.3
+	pabal_process.3
 )
 foreach(page IN LISTS PABAL_MAN_PAGES)
 	string(REGEX REPLACE ".*\\." "" section ${page})

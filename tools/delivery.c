@@ -9,10 +9,10 @@
  * again: a line may be repeated, none is lost. Many messages share one writev(), straight from the blocks in which they lie.
  */
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 
 #include "delivery.h"
+#include "output.h"
 #include "stop.h"
 
 int delivery_take(struct delivery *delivery, int64_t timeout_ns)
@@ -48,26 +48,6 @@ static unsigned lay_out(struct delivery *delivery)
 	return count;
 }
 
-/* Go past @written bytes. Return: the first piece that is not done; it may have been cut short. */
-static unsigned advance(struct iovec *pieces, unsigned first, unsigned count, size_t written)
-{
-	while (first < count && written >= pieces[first].iov_len)
-		written -= pieces[first++].iov_len;
-	if (first < count) {
-		pieces[first].iov_base = (char *)pieces[first].iov_base + written;
-		pieces[first].iov_len -= written;
-	}
-	return first;
-}
-
-/* Somebody gave us a descriptor that does not block: wait here instead. */
-static int wait_writable(int fd)
-{
-	struct pollfd item = { .fd = fd, .events = POLLOUT };
-
-	return poll(&item, 1, -1) < 0 && errno != EINTR ? -errno : 0;
-}
-
 /* Write the hand out. A signal ends it where it would have to wait. Return: 0 or the reason; *ret_done: messages wholly written. */
 static int write_out(struct delivery *delivery, unsigned *ret_done)
 {
@@ -75,12 +55,12 @@ static int write_out(struct delivery *delivery, unsigned *ret_done)
 	ssize_t written;
 	int r = 0;
 
-	while (r == 0 && (first = advance(delivery->pieces, first, count, 0)) < count) {
+	while (r == 0 && (first = output_advance(delivery->pieces, first, count, 0)) < count) {
 		written = writev(delivery->fd, delivery->pieces + first, (int)(count - first));
 		if (written >= 0)
-			first = advance(delivery->pieces, first, count, (size_t)written);
+			first = output_advance(delivery->pieces, first, count, (size_t)written);
 		else if (errno == EAGAIN)
-			r = wait_writable(delivery->fd);
+			r = output_wait(delivery->fd);
 		else if (errno != EINTR)
 			r = -errno;
 		if (r == 0 && first < count && stop_requests() > 0)

@@ -22,6 +22,7 @@ static const struct verb verbs[] = {
 	{ "recv", "receive messages and write them to standard output", verb_recv },
 	{ "put", "put items from standard input into a buffer", verb_put },
 	{ "get", "get items of a buffer and write them to standard output", verb_get },
+	{ "announce", "be a process that others can send to; run a command behind the name", verb_announce },
 	{ "ls", "list what there is", verb_ls },
 	{ "show", "tell everything about one object", verb_show },
 	{ "rm", "remove objects", verb_rm },
@@ -34,8 +35,8 @@ static const struct verb verbs[] = {
 
 static void print_help(FILE *stream)
 {
-	fputs("Usage: pabal VERB [OPTION...] [NAME] ...\n"
-	      "Mailboxes and buffers between the processes of this machine, without a daemon.\n\n",
+	fputs("Usage: pabal VERB [OPTION...] [NAME | @PROCESS] ...\n"
+	      "Mailboxes, buffers and links between the processes of this machine, without a daemon.\n\n",
 	      stream);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 		fprintf(stream, "  %-10s %s\n", verbs[i].name, verbs[i].summary);

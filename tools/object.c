@@ -2,13 +2,14 @@
 /*
  * object.c - all that can be told about one object.
  *
- * pabal_list() tells a little of each; this adds the statistics and the participants. We look first at the participants and open the
+ * pabal_list() tells a little of each; this adds the statistics, the participants and the links. We look first at the participants and open the
  * object after that, so that we do not list ourselves.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "json.h"
 #include "object.h"
 
@@ -28,8 +29,10 @@ const char *object_kind(uint32_t kind)
 	}
 }
 
-const char *object_role(const struct pabal_participant_info *participant)
+const char *object_role(const struct object *object, const struct pabal_participant_info *participant)
 {
+	if (object->info.kind == PABAL_KIND_PROCESS)
+		return "holder";
 	if (participant->sent > 0)
 		return participant->received > 0 ? "both" : "sender";
 	return participant->received > 0 ? "receiver" : "idle";
@@ -38,19 +41,34 @@ const char *object_role(const struct pabal_participant_info *participant)
 static int add_participant(const struct pabal_participant_info *info, void *data)
 {
 	struct object *object = data;
-	struct pabal_participant_info *larger;
-	uint32_t room;
+	struct pabal_participant_info *participants = grow(object->participants, object->participant_count, &object->participant_room, sizeof(*info));
 
-	if (object->participant_count == object->participant_room) {
-		room = object->participant_room ? 2 * object->participant_room : 16;
-		larger = realloc(object->participants, room * sizeof(*larger));
-		if (!larger)
-			return -ENOMEM;
-		object->participants = larger;
-		object->participant_room = room;
-	}
+	if (!participants)
+		return -ENOMEM;
+	object->participants = participants;
 	object->participants[object->participant_count++] = *info;
 	return 0;
+}
+
+static int add_link(const struct pabal_link_info *info, void *data)
+{
+	struct object *object = data;
+	struct pabal_link_info *links = grow(object->links, object->link_count, &object->link_room, sizeof(*info));
+
+	if (!links)
+		return -ENOMEM;
+	object->links = links;
+	object->links[object->link_count++] = *info;
+	return 0;
+}
+
+static int read_process(struct object *object)
+{
+	int r = pabal_participants(object->info.name, add_participant, object);
+
+	if (r >= 0)
+		r = pabal_links(object->info.name, add_link, object);
+	return r < 0 ? r : 0;
 }
 
 static int read_mailbox(struct object *object)
@@ -110,13 +128,17 @@ int object_read(struct object *object, const struct pabal_object_info *info)
 		object->error = read_mailbox(object);
 	if (object->error == 0 && info->kind == PABAL_KIND_BUFFER)
 		object->error = read_buffer(object);
+	if (object->error == 0 && info->kind == PABAL_KIND_PROCESS)
+		object->error = read_process(object);
 	return object->error;
 }
 
 void object_free(struct object *object)
 {
 	free(object->participants);
+	free(object->links);
 	object->participants = NULL;
+	object->links = NULL;
 }
 
 const char *object_form(const struct object *object)
@@ -134,11 +156,26 @@ static struct json_object *participants_json(const struct object *object)
 
 		json_object_object_add(one, "pid", json_object_new_int64(participant->claimed_pid));
 		json_object_object_add(one, "alive", json_object_new_boolean(participant->alive != 0));
-		json_add_text(one, "role", object_role(participant));
+		json_add_text(one, "role", object_role(object, participant));
 		json_add_count(one, "uid", participant->claimed_uid);
 		json_add_count(one, "sent", participant->sent);
 		json_add_count(one, "received", participant->received);
 		json_add_count(one, "late_wakes", participant->late_wakes);
+		json_object_array_add(list, one);
+	}
+	return list;
+}
+
+static struct json_object *links_json(const struct object *object)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (uint32_t i = 0; i < object->link_count; i++) {
+		struct json_object *one = json_object_new_object();
+
+		json_add_text(one, "peer", object->links[i].peer);
+		json_object_object_add(one, "pid", json_object_new_int64(object->links[i].claimed_pid));
+		json_add_count(one, "uid", object->links[i].claimed_uid);
 		json_object_array_add(list, one);
 	}
 	return list;
@@ -172,5 +209,7 @@ struct json_object *object_json(const struct object *object)
 	json_add_count(json, "uid", object->info.uid);
 	json_add_count(json, "mode", object->info.mode);
 	json_object_object_add(json, "participants", participants_json(object));
+	if (object->info.kind == PABAL_KIND_PROCESS)
+		json_object_object_add(json, "links", links_json(object));
 	return json;
 }

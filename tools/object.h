@@ -5,8 +5,7 @@
 #ifndef PABAL_TOOLS_OBJECT_H
 #define PABAL_TOOLS_OBJECT_H
 
-#include <pabal/buffer.h>
-#include <pabal/mailbox.h>
+#include <pabal/pabal.h>
 
 struct json_object;
 
@@ -17,6 +16,9 @@ struct object {
 	struct pabal_participant_info *participants;
 	uint32_t participant_count;
 	uint32_t participant_room;
+	struct pabal_link_info *links; /* of a process */
+	uint32_t link_count;
+	uint32_t link_room;
 	int error; /* 0, or why info is all there is */
 };
 
@@ -28,7 +30,7 @@ void object_free(struct object *object);
 
 /** object_kind(), object_role() - the words for a kind, and for what a participant has done so far. */
 const char *object_kind(uint32_t kind);
-const char *object_role(const struct pabal_participant_info *participant);
+const char *object_role(const struct object *object, const struct pabal_participant_info *participant);
 
 /** object_form() - of a buffer: many, spsc or latest. */
 const char *object_form(const struct object *object);

@@ -72,6 +72,16 @@ void option_name(const struct argp_state *state, const char **name, const char *
 	*name = text;
 }
 
+const char *process_name(const char *text)
+{
+	return *text == '@' ? text + 1 : NULL;
+}
+
+const char *plain_name(const char *text)
+{
+	return *text == '@' ? text + 1 : text;
+}
+
 enum { KEY_JSON = OPTION_KEY(0x100) };
 
 const struct argp_option look_options[] = {

@@ -37,6 +37,12 @@ struct look {
 };
 error_t parse_look(int key, char *text, struct argp_state *state);
 
+/** process_name() - the name in "@NAME"; NULL: @text names no process. */
+const char *process_name(const char *text);
+
+/** plain_name() - @text without the "@" that it may have, where only a process can be meant. */
+const char *plain_name(const char *text);
+
 /** option_name() - the argument NAME, of which there is one: the first into @name, a second is a usage error. */
 void option_name(const struct argp_state *state, const char **name, const char *text);
 

@@ -7,12 +7,14 @@
  */
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include <pabal/base.h>
 
 #include "progress.h"
 #include "report.h"
+#include "stop.h"
 #include "verb.h"
 
 int report(const char *format, ...)
@@ -43,14 +45,22 @@ static int status_of(int error)
 	return error == -ETIMEDOUT || error == -EAGAIN ? STATUS_TIMEOUT : STATUS_FAILED;
 }
 
+/* Who pressed Ctrl-C knows why it ended. */
+static bool is_asked_for(int error)
+{
+	return error == -ECANCELED && stop_requests() > 0;
+}
+
 int report_call(int error)
 {
-	report("%s", call_detail(error));
+	if (!is_asked_for(error))
+		report("%s", call_detail(error));
 	return status_of(error);
 }
 
 int report_call_at(const char *place, int error)
 {
-	report("%s: %s", place, call_detail(error));
+	if (!is_asked_for(error))
+		report("%s%s", place, call_detail(error));
 	return status_of(error);
 }

@@ -12,11 +12,13 @@ int report(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * report_call() - print why a pabal call failed, in the library's own words.
  * @error: what the call returned. No pabal call may stand between it and this.
  *
+ * A wait that a signal ended is told nobody.
+ *
  * Return: STATUS_TIMEOUT if time ran out, else STATUS_FAILED.
  */
 int report_call(int error);
 
-/** report_call_at() - report_call() with the place in the input in front of it. @place: "line 7", say. */
+/** report_call_at() - report_call() with the place in the input in front of it. @place: "line 7: ", say, or "". */
 int report_call_at(const char *place, int error);
 
 /** call_detail() - the library's sentence about the last failed call, or the code's meaning where it has none. */

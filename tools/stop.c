@@ -2,10 +2,9 @@
 /*
  * stop.c - signals as a request to come to an end in good order.
  *
- * The handler does two things, both allowed to a handler: it counts, and it interrupts the wait on the mailbox. The library keeps an
+ * The handler does two things, both allowed to a handler: it counts, and it interrupts the wait on the mailbox or the link. The library keeps an
  * interrupt that finds no wait for the next one, so none comes a moment too early.
  */
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -14,15 +13,23 @@
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 static volatile sig_atomic_t requests, last_signal;
 static _Atomic(pabal_mailbox *) interrupted;
+static _Atomic(pabal_process *) interrupted_process;
+static _Atomic(pabal_link *) interrupted_link;
 
 static void on_signal(int number)
 {
 	pabal_mailbox *mailbox = atomic_load(&interrupted);
+	pabal_process *process = atomic_load(&interrupted_process);
+	pabal_link *link = atomic_load(&interrupted_link);
 
 	requests = requests + 1;
 	last_signal = number;
 	if (mailbox)
 		(void)pabal_mailbox_interrupt(mailbox);
+	if (process)
+		(void)pabal_process_interrupt(process);
+	if (link)
+		(void)pabal_link_interrupt(link);
 }
 
 void stop_on_signals(pabal_mailbox *mailbox)
@@ -37,9 +44,36 @@ void stop_on_signals(pabal_mailbox *mailbox)
 	}
 }
 
+void stop_interrupts(pabal_process *process, pabal_link *link)
+{
+	atomic_store(&interrupted_process, process);
+	atomic_store(&interrupted_link, link);
+}
+
 void stop_forget(void)
 {
+	stop_interrupts(NULL, NULL);
 	atomic_store(&interrupted, NULL);
+}
+
+int stop_signal(void)
+{
+	return last_signal;
+}
+
+void stop_block(sigset_t *ret_old)
+{
+	sigset_t blocked;
+
+	sigemptyset(&blocked);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		sigaddset(&blocked, signals[i]);
+	pthread_sigmask(SIG_BLOCK, &blocked, ret_old);
+}
+
+void stop_unblock(const sigset_t *old)
+{
+	pthread_sigmask(SIG_SETMASK, old, NULL);
 }
 
 int stop_requests(void)

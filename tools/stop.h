@@ -5,7 +5,9 @@
 #ifndef PABAL_TOOLS_STOP_H
 #define PABAL_TOOLS_STOP_H
 
-#include <pabal/mailbox.h>
+#include <signal.h>
+
+#include <pabal/pabal.h>
 
 /**
  * stop_on_signals() - from now on those signals are noted instead of ending the program.
@@ -15,11 +17,21 @@
  */
 void stop_on_signals(pabal_mailbox *mailbox);
 
-/** stop_forget() - the mailbox is about to be closed: signals are noted, and interrupt nothing. */
+/** stop_interrupts() - the waits of these are interrupted, too. Either may be NULL. */
+void stop_interrupts(pabal_process *process, pabal_link *link);
+
+/** stop_forget() - what is interrupted is about to be closed: signals are noted, and interrupt nothing. */
 void stop_forget(void);
 
 /** stop_requests() - how many of those signals came. */
 int stop_requests(void);
+
+/** stop_signal() - the one that came last. */
+int stop_signal(void);
+
+/** stop_block(), stop_unblock() - keep those signals off for a moment, for who wants to look and then sleep in ppoll(2) without missing one. */
+void stop_block(sigset_t *ret_old);
+void stop_unblock(const sigset_t *old);
 
 /** stop_die() - end the program by the signal that came, so that the parent sees it. Call it when everything is tidied up. */
 _Noreturn void stop_die(void);

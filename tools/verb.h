@@ -22,6 +22,7 @@ int verb_send(int argc, char **argv);
 int verb_recv(int argc, char **argv);
 int verb_put(int argc, char **argv);
 int verb_get(int argc, char **argv);
+int verb_announce(int argc, char **argv);
 int verb_ls(int argc, char **argv);
 int verb_show(int argc, char **argv);
 int verb_rm(int argc, char **argv);

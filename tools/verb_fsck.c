@@ -66,6 +66,8 @@ int verb_fsck(int argc, char **argv)
 	int r, status = STATUS_DONE;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	if (process_name(arguments.name))
+		return report("'%s' is a process: it has no blocks to account for; \"pabal show %s\" tells about it", arguments.name, arguments.name);
 	r = pabal_check(arguments.name, &result);
 	if (r < 0 && result.lost == 0 && result.corrupt == 0)
 		return report_call(r); /* it could not be opened: there is no account */

@@ -11,6 +11,7 @@
 
 #include <pabal/base.h>
 
+#include "grow.h"
 #include "json.h"
 #include "object.h"
 #include "options.h"
@@ -20,8 +21,8 @@
 
 struct listing {
 	struct pabal_object_info *infos;
-	size_t count;
-	size_t room;
+	uint32_t count;
+	uint32_t room;
 };
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -39,19 +40,29 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static int collect(const struct pabal_object_info *info, void *data)
 {
 	struct listing *listing = data;
-	struct pabal_object_info *larger;
-	size_t room;
+	struct pabal_object_info *infos = grow(listing->infos, listing->count, &listing->room, sizeof(*infos));
 
-	if (listing->count == listing->room) {
-		room = listing->room ? 2 * listing->room : 64;
-		larger = realloc(listing->infos, room * sizeof(*larger));
-		if (!larger)
-			return -ENOMEM;
-		listing->infos = larger;
-		listing->room = room;
-	}
+	if (!infos)
+		return -ENOMEM;
+	listing->infos = infos;
 	listing->infos[listing->count++] = *info;
 	return 0;
+}
+
+/* A process: who holds the name, and whom it is linked with. */
+static void print_process(const struct pabal_object_info *info, int width)
+{
+	struct object object;
+
+	printf("%-8s  %-*s  %14s  %10s  ", object_kind(info->kind), width, info->name, "-", "-");
+	if (object_read(&object, info) < 0 || object.participant_count == 0 || !object.participants[0].alive)
+		printf("dead");
+	else
+		printf("%d", (int)object.participants[0].claimed_pid);
+	for (uint32_t i = 0; i < object.link_count; i++)
+		printf("%s@%s", i ? ", " : ", linked with ", object.links[i].peer);
+	putchar('\n');
+	object_free(&object);
 }
 
 static void print_row(const struct pabal_object_info *info, int width)
@@ -60,6 +71,10 @@ static void print_row(const struct pabal_object_info *info, int width)
 
 	if (info->error < 0) {
 		printf("%-8s  %-*s  %s\n", object_kind(info->kind), width, info->name, pabal_strerror(info->error));
+		return;
+	}
+	if (info->kind == PABAL_KIND_PROCESS) {
+		print_process(info, width);
 		return;
 	}
 	snprintf(depth, sizeof(depth), "%" PRIu64 "/%" PRIu64, info->depth, info->capacity);
@@ -76,11 +91,11 @@ static void print_table(const struct listing *listing)
 
 	if (listing->count == 0)
 		return;
-	for (size_t i = 0; i < listing->count; i++)
+	for (uint32_t i = 0; i < listing->count; i++)
 		if ((int)strlen(listing->infos[i].name) > width)
 			width = (int)strlen(listing->infos[i].name);
 	printf("%-8s  %-*s  %14s  %10s  %s\n", "KIND", width, "NAME", "DEPTH/CAPACITY", "MEMORY", "PARTICIPANTS");
-	for (size_t i = 0; i < listing->count; i++)
+	for (uint32_t i = 0; i < listing->count; i++)
 		print_row(&listing->infos[i], width);
 }
 
@@ -89,7 +104,7 @@ static int print_json(const struct listing *listing)
 	struct json_object *list = json_object_new_array();
 	struct object object;
 
-	for (size_t i = 0; i < listing->count; i++) {
+	for (uint32_t i = 0; i < listing->count; i++) {
 		/* One that went away in between is no longer there to be listed. */
 		if (object_read(&object, &listing->infos[i]) != -ENOENT)
 			json_object_array_add(list, object_json(&object));
@@ -104,7 +119,7 @@ int verb_ls(int argc, char **argv)
 		look_options,
 		parse,
 		NULL,
-		"List the objects in $PABAL_DIR, or in your own directory under /dev/shm; with --json with the statistics and participants of each.",
+		"List the objects in $PABAL_DIR, or in your own directory under /dev/shm; with --json with the statistics, participants and links of each.",
 		NULL,
 		NULL,
 		NULL

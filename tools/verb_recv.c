@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * verb_recv.c - pabal recv NAME: messages to standard output.
+ * verb_recv.c - pabal recv NAME: messages to standard output. (pabal recv @ME is recv_process.c.)
  *
  * When to stop is here; that no message is lost is in delivery.c. While messages are waiting they are taken many at a time; before it
  * waits for the next one, everything in hand has been written and released, so nothing is held back from a reader at the other end.
@@ -16,42 +16,39 @@
 #include "delivery.h"
 #include "options.h"
 #include "progress.h"
+#include "recv.h"
 #include "report.h"
 #include "stop.h"
 #include "verb.h"
 
-enum { KEY_UNTIL_EMPTY = OPTION_KEY(0), KEY_UNTIL_CLOSED };
+enum { KEY_UNTIL_EMPTY = OPTION_KEY(0), KEY_UNTIL_CLOSED, KEY_FROM };
 
 static const struct argp_option options[] = {
 	{ "lines", 'l', NULL, 0, "A newline after each message; and go on until interrupted", 0 },
 	{ "count", 'n', "N", 0, "Until N messages were received (default: one, or with --lines no limit)", 0 },
 	{ "until-empty", KEY_UNTIL_EMPTY, NULL, 0, "Until no message is waiting", 0 },
-	{ "until-closed", KEY_UNTIL_CLOSED, NULL, 0, "Until the mailbox was removed and is empty", 0 },
+	{ "until-closed", KEY_UNTIL_CLOSED, NULL, 0, "Until the mailbox was removed and is empty; as @ME, until all who sent something have ended",
+	  0 },
+	{ "from", KEY_FROM, "PEER", 0, "As @ME: from this process alone", 0 },
 	{ "timeout", 't', "TIME", 0, "How long to wait for each message (default: for ever)", 0 },
 	{ 0 },
 };
 
-struct arguments {
-	const char *name;
-	bool lines;
-	bool until_empty;
-	bool until_closed;
-	bool until_interrupted;
-	uint64_t count; /* 0: no limit */
-	int64_t timeout_ns;
-};
-
 struct receiving {
-	const struct arguments *arguments;
+	const struct recv_arguments *arguments;
 	uint64_t count; /* written and released */
 	struct progress progress;
 	struct delivery delivery;
 };
 
-static void finish_arguments(const struct argp_state *state, struct arguments *arguments)
+static void finish_arguments(const struct argp_state *state, struct recv_arguments *arguments)
 {
 	if (arguments->until_empty && arguments->until_closed)
 		argp_error(state, "--until-empty and --until-closed exclude each other");
+	if (arguments->from && !process_name(arguments->name))
+		argp_error(state, "--from is for receiving as a process: is it '@%s' that you mean?", arguments->name);
+	if (arguments->until_empty && process_name(arguments->name))
+		argp_error(state, "--until-empty is for mailboxes: nothing waits for a process that was not announced yet");
 	if (arguments->count > 0 || arguments->until_empty || arguments->until_closed)
 		return;
 	if (arguments->lines)
@@ -62,9 +59,12 @@ static void finish_arguments(const struct argp_state *state, struct arguments *a
 
 static error_t parse(int key, char *text, struct argp_state *state)
 {
-	struct arguments *arguments = state->input;
+	struct recv_arguments *arguments = state->input;
 
 	switch (key) {
+	case KEY_FROM:
+		arguments->from = plain_name(text);
+		return 0;
 	case 'l':
 		arguments->lines = true;
 		return 0;
@@ -102,7 +102,7 @@ static int take(void *delivery, int64_t timeout_ns)
 /* Take, and write when there is nothing to take. Return: 0: go on; else negative, with an empty hand: why not. */
 static int step(struct receiving *receiving, int *ret_write_error)
 {
-	const struct arguments *arguments = receiving->arguments;
+	const struct recv_arguments *arguments = receiving->arguments;
 	struct delivery *delivery = &receiving->delivery;
 	unsigned count;
 	size_t bytes;
@@ -125,7 +125,7 @@ static int step(struct receiving *receiving, int *ret_write_error)
 
 static int conclude(const struct receiving *receiving, int r, int write_error)
 {
-	const struct arguments *arguments = receiving->arguments;
+	const struct recv_arguments *arguments = receiving->arguments;
 
 	if (r == 0 || (r == -EAGAIN && arguments->until_empty) || (r == -ESHUTDOWN && arguments->until_closed))
 		return STATUS_DONE;
@@ -137,7 +137,7 @@ static int conclude(const struct receiving *receiving, int r, int write_error)
 
 static int receive(struct receiving *receiving)
 {
-	const struct arguments *arguments = receiving->arguments;
+	const struct recv_arguments *arguments = receiving->arguments;
 	int r = 0, write_error = 0, status;
 
 	while (r == 0 && stop_requests() == 0 && (arguments->count == 0 || receiving->count < arguments->count))
@@ -158,19 +158,22 @@ int verb_recv(int argc, char **argv)
 	static const struct argp argp = {
 		options,
 		parse,
-		"NAME",
+		"NAME|@ME",
 		"Receive a message and write it to standard output as it is, or with --lines message after message.\v"
-		"A message is released only after it was written: a receiver that is killed may cause lines to be repeated, never to be lost.",
+		"NAME is a mailbox. A message is released only after it was written: a receiver that is killed may cause lines to be repeated, never to be lost.\n\n"
+		"As @ME the command announces the process ME and receives what others send to it, as long as it runs: what it has not written when it ends is lost.",
 		NULL,
 		NULL,
 		NULL,
 	};
 	static const struct pabal_mailbox_opts opts = { .struct_size = sizeof(opts), .flags = PABAL_SINGLE_THREAD | PABAL_RESTART };
 	static struct receiving receiving; /* large, for a stack */
-	struct arguments arguments = { .timeout_ns = PABAL_FOREVER };
+	struct recv_arguments arguments = { .timeout_ns = PABAL_FOREVER };
 	int r;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	if (process_name(arguments.name))
+		return recv_as_process(&arguments);
 	receiving.arguments = &arguments;
 	receiving.delivery.fd = STDOUT_FILENO;
 	receiving.delivery.lines = arguments.lines;

@@ -45,6 +45,11 @@ int verb_rm(int argc, char **argv)
 		return report("out of memory");
 	argp_parse(&argp, argc, argv, 0, NULL, &names);
 	for (int i = 0; i < names.count; i++) {
+		if (process_name(names.names[i])) {
+			status = report("'%s' is a process: its name goes when the process ends, and \"pabal gc\" removes what the dead left",
+					names.names[i]);
+			continue;
+		}
 		r = pabal_mailbox_destroy(names.names[i]);
 		if (r == -EINVAL) /* of another kind, or no name at all */
 			r = pabal_buffer_destroy(names.names[i]);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * verb_send.c - pabal send NAME [TEXT]: the text, all of standard input, or each line of it, as messages.
+ * verb_send.c - pabal send NAME|@PEER [TEXT]: the text, all of standard input, or each line of it, as messages.
  *
- * A message is committed when pabal_mailbox_send_with() returned, so the command can be killed at any point: what went before is there,
+ * A message is committed when outlet_send() returned, so the command can be killed at any point: what went before is there,
  * the message of that moment is there as a whole or not at all.
  */
 #include <errno.h>
@@ -11,27 +11,32 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <pabal/mailbox.h>
+#include <pabal/pabal.h>
 
 #include "options.h"
+#include "outlet.h"
 #include "progress.h"
 #include "report.h"
+#include "stop.h"
 #include "units.h"
 #include "verb.h"
 
 #define FIRST_ROOM ((size_t)64 << 10) /* guess: as much as a pipe holds */
 
-enum { KEY_TAG = OPTION_KEY(0) };
+enum { KEY_TAG = OPTION_KEY(0), KEY_AS, KEY_MEMORY };
 
 static const struct argp_option options[] = {
 	{ "lines", 'l', NULL, 0, "Each line of standard input is a message, without its newline", 0 },
 	{ "tag", KEY_TAG, "N", 0, "A number that goes with each message", 0 },
-	{ "timeout", 't', "TIME", 0, "How long to wait while the mailbox is full, for each message (default: for ever)", 0 },
+	{ "timeout", 't', "TIME", 0, "How long to wait while there is no room, for each message, and for @PEER to answer (default: for ever)", 0 },
+	{ NULL, 0, NULL, 0, "To a process, @PEER:", 1 },
+	{ "as", KEY_AS, "ME", 0, "The name under which the sender is announced (default: one that nobody has)", 0 },
+	{ "memory", KEY_MEMORY, "SIZE", 0, "Memory of the link in this direction, and the largest message (default 16M)", 0 },
 	{ 0 },
 };
 
 struct arguments {
-	const char *name;
+	struct outlet_options outlet;
 	const char *text;
 	bool lines;
 	int64_t timeout_ns;
@@ -40,7 +45,7 @@ struct arguments {
 
 struct sending {
 	const struct arguments *arguments;
-	pabal_mailbox *mailbox;
+	struct outlet outlet;
 	struct progress progress;
 };
 
@@ -58,9 +63,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_TAG:
 		arguments->message.tag = (uint32_t)option_count(state, "--tag", text, 0, UINT32_MAX);
 		return 0;
+	case KEY_AS:
+		arguments->outlet.as = plain_name(text);
+		return 0;
+	case KEY_MEMORY:
+		arguments->outlet.memory_max = option_size(state, "--memory", text, 1);
+		return 0;
 	case ARGP_KEY_ARG:
 		if (state->arg_num == 0)
-			arguments->name = text;
+			arguments->outlet.name = text;
 		else if (state->arg_num == 1)
 			arguments->text = text;
 		else
@@ -72,6 +83,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case ARGP_KEY_SUCCESS:
 		if (arguments->text && arguments->lines)
 			argp_error(state, "--lines reads standard input: it does not go with a text");
+		if ((arguments->outlet.as || arguments->outlet.memory_max) && !process_name(arguments->outlet.name))
+			argp_error(state, "--as and --memory are for sending to a process: is it '@%s' that you mean?", arguments->outlet.name);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -79,7 +92,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 }
 
 struct one {
-	const struct sending *sending;
+	struct sending *sending;
 	const void *data;
 	size_t size;
 };
@@ -88,7 +101,15 @@ static int try_one(void *data, int64_t timeout_ns)
 {
 	const struct one *one = data;
 
-	return pabal_mailbox_send_with(one->sending->mailbox, &one->sending->arguments->message, one->data, one->size, timeout_ns);
+	return outlet_send(&one->sending->outlet, &one->sending->arguments->message, one->data, one->size, timeout_ns);
+}
+
+/* The library knows the link, but not what we call it. @place: "line 7: ", or "". */
+static int report_failure(const struct sending *sending, const char *place, int error)
+{
+	if (error == -EPIPE || error == -EOWNERDEAD)
+		return report("%s'%s' has %s", place, sending->arguments->outlet.name, error == -EPIPE ? "closed the link" : "died");
+	return report_call_at(place, error);
 }
 
 static int send_one(struct sending *sending, const void *data, size_t size)
@@ -117,9 +138,9 @@ static int send_lines(struct sending *sending)
 		r = send_one(sending, line, (size_t)length);
 	}
 	if (r < 0) {
-		snprintf(place, sizeof(place), "line %llu", (unsigned long long)sending->progress.count + 1);
-		r = report_call_at(place, r);
-	} else if (!feof(stdin)) {
+		snprintf(place, sizeof(place), "line %llu: ", (unsigned long long)sending->progress.count + 1);
+		r = report_failure(sending, place, r);
+	} else if (!feof(stdin) && stop_requests() == 0) {
 		r = report("standard input could not be read after line %llu: %s", (unsigned long long)sending->progress.count,
 			   strerror(errno ? errno : EIO));
 	}
@@ -143,7 +164,7 @@ static int read_input(size_t size_max, char **ret_data, size_t *ret_size)
 			data = larger;
 		}
 		length = read(STDIN_FILENO, data + size, room - size);
-		if (length < 0 && errno != EINTR)
+		if (length < 0 && (errno != EINTR || stop_requests() > 0))
 			break;
 		size += length > 0 ? (size_t)length : 0;
 		if (length == 0 || size > size_max) {
@@ -156,26 +177,29 @@ static int read_input(size_t size_max, char **ret_data, size_t *ret_size)
 	return -errno;
 }
 
+static int report_too_large(const struct sending *sending)
+{
+	uint64_t size_max = sending->outlet.size_max;
+	char limit[UNITS_TEXT_SIZE];
+
+	return report("standard input is more than the %s (%llu bytes) that one message %s %s can have; %s with a larger --memory, or send --lines",
+		      format_size(limit, size_max), (unsigned long long)size_max, sending->outlet.link ? "to" : "in", sending->arguments->outlet.name,
+		      sending->outlet.link ? "send" : "create it");
+}
+
 static int send_input(struct sending *sending)
 {
-	struct pabal_mailbox_stats stats = { .struct_size = sizeof(stats) };
-	char *data = NULL, limit[UNITS_TEXT_SIZE];
+	char *data = NULL;
 	size_t size = 0;
-	int r;
+	int r = read_input(sending->outlet.size_max, &data, &size);
 
-	r = pabal_mailbox_stat(sending->mailbox, &stats);
 	if (r < 0)
-		return report_call(r);
-	r = read_input(stats.memory_max, &data, &size);
-	if (r < 0)
-		return report("standard input could not be read: %s", strerror(-r));
-	if (size > stats.memory_max) {
-		r = report("standard input is more than the %s (%llu bytes) that one message in mailbox '%s' can have; "
-			   "create it with a larger --memory, or send --lines",
-			   format_size(limit, stats.memory_max), (unsigned long long)stats.memory_max, sending->arguments->name);
+		return stop_requests() > 0 ? STATUS_FAILED : report("standard input could not be read: %s", strerror(-r));
+	if (size > sending->outlet.size_max) {
+		r = report_too_large(sending);
 	} else {
 		r = send_one(sending, data, size);
-		r = r < 0 ? report_call(r) : STATUS_DONE;
+		r = r < 0 ? report_failure(sending, "", r) : STATUS_DONE;
 	}
 	free(data);
 	return r;
@@ -185,29 +209,44 @@ static int send_text(struct sending *sending)
 {
 	int r = send_one(sending, sending->arguments->text, strlen(sending->arguments->text));
 
-	return r < 0 ? report_call(r) : STATUS_DONE;
+	return r < 0 ? report_failure(sending, "", r) : STATUS_DONE;
+}
+
+static int send_all(struct sending *sending)
+{
+	const struct arguments *arguments = sending->arguments;
+	int r;
+
+	progress_begin(&sending->progress, "sent", STDIN_FILENO);
+	r = progress_wait(&sending->progress, outlet_connect, &sending->outlet, arguments->timeout_ns, "for an answer");
+	if (r < 0)
+		return report_call(r);
+	return arguments->lines ? send_lines(sending) : arguments->text ? send_text(sending) : send_input(sending);
 }
 
 int verb_send(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, parse, "NAME [TEXT]", "Send TEXT as one message; without it, all of standard input, or with --lines each of its lines.",
-		NULL,    NULL,  NULL,
+		options,
+		parse,
+		"NAME|@PEER [TEXT]",
+		"Send TEXT as one message; without it, all of standard input, or with --lines each of its lines.\v"
+		"NAME is a mailbox. @PEER is the process that has announced PEER (pabal announce, pabal recv, or any program); it is waited for.",
+		NULL,
+		NULL,
+		NULL,
 	};
-	static const struct pabal_mailbox_opts opts = { .struct_size = sizeof(opts), .flags = PABAL_SINGLE_THREAD | PABAL_RESTART };
 	struct arguments arguments = { .timeout_ns = PABAL_FOREVER, .message.struct_size = sizeof(arguments.message) };
 	struct sending sending = { .arguments = &arguments };
 	int r;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-	r = pabal_mailbox_open(arguments.name, &opts, &sending.mailbox);
-	if (r == -ENOENT)
-		return report("%s (pabal create %s)", call_detail(r), arguments.name);
-	if (r < 0)
-		return report_call(r);
-	progress_begin(&sending.progress, "sent", STDIN_FILENO);
-	r = arguments.lines ? send_lines(&sending) : arguments.text ? send_text(&sending) : send_input(&sending);
+	r = outlet_open(&sending.outlet, &arguments.outlet);
+	if (r == STATUS_DONE)
+		r = send_all(&sending);
 	progress_clear();
-	pabal_mailbox_close(sending.mailbox);
+	outlet_close(&sending.outlet);
+	if (stop_requests() > 0)
+		stop_die();
 	return r;
 }

@@ -47,15 +47,38 @@ static void print_count(const char *label, uint64_t count)
 	print_line(label, format_count(text, count));
 }
 
-static void print_mailbox(const struct object *object)
+static void print_object(const struct object *object)
 {
-	const struct pabal_mailbox_stats *stats = &object->stats;
-	char used[UNITS_TEXT_SIZE], most[UNITS_TEXT_SIZE], line[128];
+	char line[64];
 
 	print_line("name", object->info.name);
 	print_line("kind", object_kind(object->info.kind));
 	snprintf(line, sizeof(line), "uid %u, mode %04o", (unsigned)object->info.uid, (unsigned)object->info.mode);
 	print_line("owner", line);
+}
+
+static void print_process(const struct object *object)
+{
+	char size[UNITS_TEXT_SIZE], line[64] = "nobody: it has died";
+
+	if (object->participant_count > 0 && object->participants[0].alive)
+		snprintf(line, sizeof(line), "process %d, uid %u", (int)object->participants[0].claimed_pid,
+			 (unsigned)object->participants[0].claimed_uid);
+	print_line("held by", line);
+	snprintf(line, sizeof(line), "up to %s a link and direction", format_size(size, object->info.memory_max));
+	print_line("memory", line);
+	print_count("links", object->link_count);
+	if (object->link_count > 0)
+		printf("\n%10s  %10s  %s\n", "PID", "UID", "PEER");
+	for (uint32_t i = 0; i < object->link_count; i++)
+		printf("%10d  %10u  @%s\n", (int)object->links[i].claimed_pid, (unsigned)object->links[i].claimed_uid, object->links[i].peer);
+}
+
+static void print_mailbox(const struct object *object)
+{
+	const struct pabal_mailbox_stats *stats = &object->stats;
+	char used[UNITS_TEXT_SIZE], most[UNITS_TEXT_SIZE], line[128];
+
 	if (object->buffer.item_size) {
 		print_count("item size", object->buffer.item_size);
 		print_line("form", object_form(object));
@@ -84,7 +107,7 @@ static void print_participants(const struct object *object)
 		const struct pabal_participant_info *participant = &object->participants[i];
 
 		printf("%10d  %-5s  %-8s  %15" PRIu64 "  %15" PRIu64 "\n", (int)participant->claimed_pid, participant->alive ? "alive" : "dead",
-		       object_role(participant), participant->sent, participant->received);
+		       object_role(object, participant), participant->sent, participant->received);
 	}
 }
 
@@ -104,19 +127,25 @@ static int report_absent(const char *name)
 
 int verb_show(int argc, char **argv)
 {
-	static const struct argp argp = {
-		look_options, parse_look, "NAME", "Tell everything about one object, and who has it open.", NULL, NULL, NULL
-	};
+	static const struct argp argp = { look_options, parse_look,
+					  "NAME|@NAME", "Tell everything about one object, and who has it open; about a process, its links.",
+					  NULL,         NULL,
+					  NULL };
 	struct look arguments = { 0 };
 	struct search search;
 	struct object object;
 	int r, status = STATUS_DONE;
+	bool is_process;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	is_process = process_name(arguments.name);
+	arguments.name = plain_name(arguments.name);
 	search = (struct search){ .name = arguments.name };
 	r = pabal_list(NULL, match, &search);
 	if (r < 0)
 		return report_call(r);
+	if (is_process && (!search.found || search.info.kind != PABAL_KIND_PROCESS))
+		return report("nobody has announced '%s'", arguments.name);
 	if (!search.found)
 		return report_absent(arguments.name);
 	r = object_read(&object, &search.info);
@@ -127,8 +156,13 @@ int verb_show(int argc, char **argv)
 	} else if (arguments.json) {
 		status = json_print(object_json(&object));
 	} else {
-		print_mailbox(&object);
-		print_participants(&object);
+		print_object(&object);
+		if (object.info.kind == PABAL_KIND_PROCESS) {
+			print_process(&object);
+		} else {
+			print_mailbox(&object);
+			print_participants(&object);
+		}
 	}
 	object_free(&object);
 	return status;

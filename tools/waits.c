@@ -13,6 +13,7 @@
 
 #include <pabal/pabal.h>
 
+#include "grow.h"
 #include "progress.h"
 #include "waits.h"
 
@@ -24,24 +25,10 @@ struct look {
 	uint32_t count, room;
 };
 
-/* An array with room for one more. NULL: out of memory, and the old one stays. */
-static void *grown(void *array, uint32_t count, uint32_t *room, size_t size)
-{
-	uint32_t larger = *room ? 2 * *room : 16;
-	void *moved;
-
-	if (count < *room)
-		return array;
-	moved = realloc(array, larger * size);
-	if (moved)
-		*room = larger;
-	return moved;
-}
-
 static int keep(const struct pabal_wait_info *info, void *data)
 {
 	struct look *look = data;
-	struct pabal_wait_info *infos = grown(look->infos, look->count, &look->room, sizeof(*infos));
+	struct pabal_wait_info *infos = grow(look->infos, look->count, &look->room, sizeof(*infos));
 
 	if (!infos)
 		return -ENOMEM;
@@ -148,16 +135,33 @@ static int add_participant(const struct pabal_participant_info *info, void *data
 	return add_waker(finding->waits, finding->wait, info->claimed_pid);
 }
 
+static int add_linked(const struct pabal_link_info *info, void *data)
+{
+	struct finding *finding = data;
+
+	return add_waker(finding->waits, finding->wait, info->claimed_pid);
+}
+
+static int first_living(const struct pabal_participant_info *info, void *data)
+{
+	*(pid_t *)data = info->alive ? info->claimed_pid : 0;
+	return info->alive != 0;
+}
+
 /* An object that went away meanwhile has nobody. */
 static int find_wakers(struct waits *waits, struct wait *wait)
 {
 	struct finding finding = { .waits = waits, .wait = wait };
-	int r = 0;
+	int r;
 
+	if (!wait->info.waker_pid && *wait->info.peer) /* not linked yet: who has the name? */
+		pabal_participants(wait->info.peer, first_living, &wait->info.waker_pid);
 	if (wait->info.waker_pid)
 		return add_waker(waits, wait, wait->info.waker_pid);
 	wait->is_open = wait->info.what != PABAL_WAITS_LOCK;
-	if (wait->info.kind != PABAL_KIND_PROCESS)
+	if (wait->info.kind == PABAL_KIND_PROCESS)
+		r = *wait->info.peer ? 0 : pabal_links(wait->info.name, add_linked, &finding);
+	else
 		r = pabal_participants(wait->info.name, add_participant, &finding);
 	return r == -ENOMEM ? r : 0;
 }

@@ -81,7 +81,7 @@ ends() {
 
 # value NAME KEY: one member of "pabal show --json NAME".
 value() {
-	pabal show --json "$1" | python3 -c 'import json, sys; value = json.load(sys.stdin)[sys.argv[1]]; print(len(value) if type(value) is list else value)' "$2"
+	pabal show --json "$1" | python3 -c 'import json, sys; value = json.load(sys.stdin).get(sys.argv[1]); print(len(value) if type(value) is list else value)' "$2"
 }
 
 # until_so "WHAT" COMMAND...: look again until it is so.

@@ -7,6 +7,13 @@
  *   thread         start a thread that waits for nothing of pabal's
  *   receive=NAME   wait for a message in a mailbox that was opened
  *   send=NAME      wait for room in one
+ *   announce=NAME  be this process, from now on
+ *   link=PEER      have the link with this one; a wait until it is there
+ *   from=PEER      wait for a message from it, by its name
+ *   take=PEER      the same, on the link
+ *   call=PEER      wait for its reply
+ *   fill=PEER      wait for room on the link
+ *   anyone         wait for a message from any process
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -22,6 +29,8 @@ static struct {
 } opened[16];
 static unsigned opened_count;
 static int64_t timeout_ns = PABAL_FOREVER;
+static pabal_process *self;
+static pabal_link *peer_link;
 
 static pabal_mailbox *find(const char *name)
 {
@@ -61,6 +70,35 @@ static int fill(pabal_mailbox *mailbox)
 	return r;
 }
 
+static int fill_link(void)
+{
+	static char block[65536];
+	int r = 0;
+
+	while (r == 0)
+		r = pabal_link_send(peer_link, block, sizeof(block), timeout_ns);
+	return r;
+}
+
+static int act_as_process(const char *word, const char *value)
+{
+	char byte;
+
+	if (strncmp(word, "announce=", 9) == 0)
+		return pabal_process_announce(value, NULL, &self);
+	if (strncmp(word, "link=", 5) == 0)
+		return pabal_process_link(self, value, &peer_link, timeout_ns);
+	if (strncmp(word, "from=", 5) == 0)
+		return pabal_process_receive(self, value, NULL, &byte, 1, NULL, timeout_ns);
+	if (strncmp(word, "take=", 5) == 0)
+		return pabal_link_receive(peer_link, &byte, 1, NULL, timeout_ns);
+	if (strncmp(word, "call=", 5) == 0)
+		return pabal_link_call(peer_link, "x", 1, &byte, 1, NULL, timeout_ns);
+	if (strncmp(word, "fill=", 5) == 0)
+		return fill_link();
+	return strcmp(word, "anyone") == 0 ? pabal_process_receive(self, NULL, NULL, &byte, 1, NULL, timeout_ns) : -1;
+}
+
 static int act(const char *word)
 {
 	const char *value = strchr(word, '=');
@@ -77,7 +115,7 @@ static int act(const char *word)
 		timeout_ns = strtoll(value, NULL, 10) * 1000000000;
 		return 0;
 	}
-	return strcmp(word, "thread") == 0 ? start_thread() : -1;
+	return strcmp(word, "thread") == 0 ? start_thread() : act_as_process(word, value);
 }
 
 int main(int argc, char **argv)

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bridge.c - messages to lines, and lines to messages.
+ *
+ * Each way has a thread of its own, so neither can hold the other up, whoever is slow: a full pipe stops receiving, a full link stops reading. The main thread takes
+ * messages and gets the signals. The other one takes lines; whoever ends it sets is_ending and the event, and it looks at both wherever it might wait.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "bridge.h"
+#include "output.h"
+#include "report.h"
+#include "stop.h"
+
+#define FIRST_ROOM 65536           /* guess: as much as a pipe holds */
+#define LOOK_NS INT64_C(100000000) /* guess: how soon a send that waits for room sees that it is to end */
+
+struct lines {
+	char *data;
+	size_t size, room;
+};
+
+static bool is_over(const struct bridge *bridge)
+{
+	return atomic_load(&bridge->is_ending) || stop_requests() > 0;
+}
+
+/* Whom a line is for, and where its text begins. false: nobody. */
+static bool address(struct bridge *bridge, char *line, char ret_peer[PABAL_NAME_SIZE], char **ret_text)
+{
+	char *tab = bridge->names ? strchr(line, '\t') : NULL;
+
+	*ret_text = line;
+	if (bridge->names) {
+		if (!tab || tab - line >= PABAL_NAME_SIZE) {
+			report("a line is dropped: it does not begin with a name and a tab: %.40s", line);
+			return false;
+		}
+		memcpy(ret_peer, line, (size_t)(tab - line));
+		ret_peer[tab - line] = '\0';
+		*ret_text = tab + 1;
+		return true;
+	}
+	if (bridge->inbox.from) {
+		strcpy(ret_peer, bridge->inbox.from);
+		return true;
+	}
+	pthread_mutex_lock(&bridge->lock);
+	strcpy(ret_peer, bridge->last);
+	pthread_mutex_unlock(&bridge->lock);
+	if (!*ret_peer)
+		report("a line is dropped: nobody has sent anything yet whom it could answer: %.40s", line);
+	return *ret_peer;
+}
+
+/* One line, sent. Who has gone is not waited for, but for the one that we are to talk with, until it has come. */
+static void send_line(struct bridge *bridge, char *line, size_t size)
+{
+	char peer[PABAL_NAME_SIZE], *text;
+	int r;
+
+	line[size] = '\0';
+	if (!address(bridge, line, peer, &text))
+		return;
+	size -= (size_t)(text - line);
+	do {
+		r = pabal_process_send(bridge->inbox.self, peer, text, size, PABAL_NOWAIT);
+		if (r == -EAGAIN || (r == -ENOENT && bridge->inbox.from && !atomic_load(&bridge->peer_ended)))
+			r = pabal_process_send(bridge->inbox.self, peer, text, size, LOOK_NS);
+	} while ((r == -ETIMEDOUT || r == -EAGAIN || r == -ECANCELED) && !is_over(bridge));
+	if (r < 0 && !is_over(bridge))
+		report("a line for '%s' is dropped: %s", peer, call_detail(r));
+}
+
+static int read_more(struct bridge *bridge, struct lines *lines)
+{
+	struct pollfd items[] = { { .fd = bridge->in, .events = POLLIN }, { .fd = bridge->stop_event, .events = POLLIN } };
+	ssize_t length;
+	char *larger;
+
+	if (lines->size + 1 >= lines->room) {
+		larger = realloc(lines->data, lines->room ? 2 * lines->room : FIRST_ROOM);
+		if (!larger)
+			return -ENOMEM;
+		lines->room = lines->room ? 2 * lines->room : FIRST_ROOM;
+		lines->data = larger;
+	}
+	if (poll(items, 2, -1) < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (items[1].revents)
+		return -ECANCELED;
+	length = read(bridge->in, lines->data + lines->size, lines->room - lines->size - 1);
+	if (length < 0)
+		return errno == EINTR || errno == EAGAIN ? 0 : -errno;
+	lines->size += (size_t)length;
+	return length == 0 ? -EPIPE : 0;
+}
+
+/* Send all whole lines; keep the rest. */
+static void send_lines(struct bridge *bridge, struct lines *lines, size_t seen)
+{
+	char *begin = lines->data, *end, *from = lines->data + seen;
+
+	while ((end = memchr(from, '\n', lines->size - (size_t)(from - lines->data))) && !is_over(bridge)) {
+		send_line(bridge, begin, (size_t)(end - begin));
+		begin = from = end + 1;
+	}
+	lines->size -= (size_t)(begin - lines->data);
+	memmove(lines->data, begin, lines->size);
+}
+
+static void *run_lines(void *argument)
+{
+	struct bridge *bridge = argument;
+	struct lines lines = { 0 };
+	size_t seen;
+	int r = 0;
+
+	while (r == 0 && !is_over(bridge)) {
+		seen = lines.size;
+		r = read_more(bridge, &lines);
+		if (lines.size > seen)
+			send_lines(bridge, &lines, seen);
+	}
+	if (r == -EPIPE && lines.size > 0 && !is_over(bridge))
+		send_line(bridge, lines.data, lines.size); /* the last one has no newline */
+	if (r < 0 && r != -EPIPE && r != -ECANCELED)
+		report("lines could not be read: %s", strerror(-r));
+	free(lines.data);
+	/* An interrupt that came may have been ours alone to see: pass it on. */
+	if (bridge->ends_with_in)
+		atomic_store(&bridge->is_ending, true);
+	if (is_over(bridge))
+		pabal_process_interrupt(bridge->inbox.self);
+	return NULL;
+}
+
+int bridge_begin(struct bridge *bridge)
+{
+	sigset_t old;
+	int r = 0;
+
+	pthread_mutex_init(&bridge->lock, NULL);
+	bridge->stop_event = eventfd(0, EFD_CLOEXEC);
+	if (bridge->stop_event < 0)
+		return -errno;
+	if (bridge->in < 0)
+		return 0;
+	stop_block(&old);
+	r = -pthread_create(&bridge->thread, NULL, run_lines, bridge);
+	stop_unblock(&old);
+	bridge->has_thread = r == 0;
+	return r;
+}
+
+static int take_one(struct bridge *bridge, int *ret_write_error)
+{
+	struct inbox *inbox = &bridge->inbox;
+	int r = inbox_next(inbox, PABAL_FOREVER);
+
+	if (r == -EPIPE || r == -EOWNERDEAD)
+		atomic_store(&bridge->peer_ended, true);
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&bridge->lock);
+	strcpy(bridge->last, inbox->peer);
+	pthread_mutex_unlock(&bridge->lock);
+	bridge->received++;
+	*ret_write_error = output_message(bridge->out, bridge->names ? inbox->peer : NULL, inbox->data, inbox->size, true);
+	if (*ret_write_error < 0)
+		return *ret_write_error == -ECANCELED ? -ECANCELED : -EIO;
+	return 0;
+}
+
+int bridge_run(struct bridge *bridge, int *ret_write_error)
+{
+	pabal_link *link = NULL;
+	int r = 0;
+
+	/* Only of a link that there was can the end be told. The handle is of no other use, and goes with the process. */
+	if (bridge->inbox.from)
+		r = pabal_process_link(bridge->inbox.self, bridge->inbox.from, &link, PABAL_FOREVER);
+	while (r == 0 && !is_over(bridge) && (bridge->count == 0 || bridge->received < bridge->count))
+		r = take_one(bridge, ret_write_error);
+	return r == -ECANCELED && is_over(bridge) ? 0 : r;
+}
+
+void bridge_end(struct bridge *bridge, bool drain)
+{
+	if (!drain) {
+		atomic_store(&bridge->is_ending, true);
+		if (eventfd_write(bridge->stop_event, 1) < 0)
+			report("the end could not be told: %m");
+	}
+	if (bridge->has_thread)
+		pthread_join(bridge->thread, NULL);
+	close(bridge->stop_event);
+	pthread_mutex_destroy(&bridge->lock);
+	inbox_free(&bridge->inbox);
+}
