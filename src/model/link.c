@@ -65,7 +65,6 @@ static void init_sending(struct pabal_link *link)
 	pthread_mutex_init(&sending->lock, NULL);
 	pabal__writer_init(&sending->writer, link->mine, link->peer);
 	pabal__spin_init(&sending->spin);
-	sending->ring_loan = sending->gap_loan = PABAL__SLOT_NONE;
 }
 
 static void init_receiving(struct pabal_link *link)

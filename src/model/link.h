@@ -9,6 +9,7 @@
 #define PABAL_SRC_MODEL_LINK_H
 
 #include <pthread.h>
+#include <string.h>
 
 #include <pabal/process.h>
 
@@ -65,16 +66,19 @@ struct pabal__calls {
 	uint32_t count, free, open;
 };
 
+/* A loan that lies in the ring: at the next position, or in a gap that later messages left. */
+enum pabal__ring_loan { PABAL__RING_LOAN_NONE, PABAL__RING_LOAN_NEXT, PABAL__RING_LOAN_GAP };
+
 struct pabal__link_sending {
 	_Alignas(128) pthread_mutex_t lock;
 	struct pabal__writer writer;
 	struct pabal__life life;
 	struct pabal__spin spin;
 	uint64_t count;
-	uint32_t fd_lots;    /* sent so far */
-	uint32_t ring_loan;  /* the slot of the loan that lies at the writer's next position, or PABAL__SLOT_NONE */
-	uint32_t gap_loan;   /* the slot of the loan that was overtaken, or PABAL__SLOT_NONE */
-	uint64_t loan_cells; /* of the ring loan */
+	uint32_t fd_lots;                /* sent so far */
+	enum pabal__ring_loan ring_loan; /* is one out that lies in the ring? There is one at most */
+	uint32_t ring_mark;              /* which use of that place it is */
+	uint64_t loan_cells;             /* of the ring loan */
 	struct pabal__slots loans;
 	struct pabal__arena arena;
 	uint64_t backed; /* bytes of the arena that have real memory */
@@ -88,6 +92,7 @@ struct pabal__link_receiving {
 	uint64_t count;
 	uint32_t fd_lots;
 	struct pabal__slots leases;
+	const unsigned char *recent[2];             /* where the last two large messages began: the next one probably begins at one of these */
 	struct pabal__parked *parked, **parked_end; /* messages that arrived while somebody waited for a reply */
 	uint64_t parked_bytes;
 	bool parked_full; /* somebody waits for a reply and could park no more */
@@ -176,6 +181,26 @@ int pabal__link_wait(struct pabal_link *link, int (*attempt)(void *object), void
 /* Does the peer live? Asks the kernel at most once in a while. */
 bool pabal__link_lives(struct pabal_link *link);
 
+/* May anything be committed? Under the lock. */
+static inline int pabal__link_check_peer(struct pabal_link *link)
+{
+	int r = pabal__doorbell_end(&link->bell);
+
+	if (__builtin_expect(pabal__link_broken(link), 0))
+		return -EBADMSG;
+	if (__builtin_expect(r == 0 && !pabal__doorbell_lives(&link->bell, &link->sending.life), 0))
+		return pabal__doorbell_end(&link->bell);
+	return r;
+}
+
+/* The commit of the message that lies at the writer's next position, and a ring for the peer if it sleeps. */
+static inline void pabal__link_publish(struct pabal_link *link, enum pabal__stream_kind kind, uint64_t length)
+{
+	pabal__writer_publish(&link->sending.writer, kind, length);
+	link->sending.count++;
+	pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_MESSAGE);
+}
+
 /* link_send.c: a message with what goes with it. No check of the handle, no sentence. */
 struct pabal__link_send {
 	struct pabal_link *link;
@@ -194,8 +219,6 @@ int pabal__link_send_message(struct pabal__link_send *send, int64_t timeout_ns);
 /* One attempt, under the lock: of a message that lies at send->data, or in send->node. */
 int pabal__link_try_send(struct pabal__link_send *send, bool *entered);
 int pabal__link_try_memory(struct pabal__link_send *send);
-/* The same of a message that lies in the ring already, at the next position. */
-int pabal__link_try_publish(struct pabal_link *link, uint64_t size);
 
 /* link_incoming.c */
 
@@ -222,6 +245,38 @@ void pabal__parked_free(struct pabal_link *link, struct pabal__parked *parked);
 int pabal__link_peek(struct pabal_link *link, struct pabal__incoming *ret_incoming);
 void pabal__link_release_large(struct pabal_link *link, uint32_t ticket, uint32_t use);
 void pabal__link_close_fds(int *fds, uint32_t count);
+
+/*
+ * The usual case, short: the header of the next message, if it is a plain one in the ring and nothing is to be done before it; else 0, and pabal__link_next() tells. Under the lock.
+ */
+static inline uint32_t pabal__link_plain(const struct pabal_link *link)
+{
+	const struct pabal__link_receiving *receiving = &link->receiving;
+	uint32_t header = pabal__reader_look(&receiving->reader);
+
+	_Static_assert(PABAL__STREAM_DATA == 1, "kind and length are checked in one comparison");
+	if (__builtin_expect(header - (1u << 28) > PABAL__STREAM_INLINE_MAX || receiving->parked || pabal__link_broken(link), 0))
+		return 0;
+	return header;
+}
+
+/* Done with such a message. */
+static inline void pabal__link_consume_plain(struct pabal_link *link, uint32_t header)
+{
+	pabal__reader_consume(&link->receiving.reader, header);
+	link->receiving.count++;
+	pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
+}
+
+/* Zeros, without the string instruction that compilers choose for this size and that takes longer to begin than to do. */
+static inline void pabal__link_clear(void *data, size_t size)
+{
+	unsigned char *bytes = data;
+
+	for (; size > 32; size -= 32, bytes += 32)
+		memset(bytes, 0, 32);
+	memset(bytes, 0, size);
+}
 
 /* link_receive.c: the lease of a message, or NULL; under the lock. And what is said then. */
 struct pabal__slot *pabal__link_lease(const struct pabal_link *link, const struct pabal_message *message);

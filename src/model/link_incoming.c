@@ -80,8 +80,12 @@ static inline int look(struct pabal_link *link, uint32_t *ret_header)
 	if (__builtin_expect(*ret_header != 0, 1))
 		return 0;
 	r = pabal__doorbell_end(&link->bell);
-	if (r == 0)
+	if (r == 0) {
+		pabal__reader_expect(reader);
+		__builtin_prefetch(link->receiving.recent[0]); /* the same for a large message; NULL does no harm */
+		__builtin_prefetch(link->receiving.recent[1]);
 		return PABAL__DOORBELL_WAIT;
+	}
 	*ret_header = PABAL__FAULT(NO_LAST_LOOK) ? 0 : pabal__reader_look(reader); /* its last words */
 	return *ret_header ? 0 : r;
 }
@@ -152,6 +156,10 @@ int pabal__link_accept(struct pabal_link *link, struct pabal__incoming *incoming
 			r = fetch_fds(link, incoming->extra.fd_count, &incoming->fds);
 			if (r < 0)
 				return r;
+		}
+		if (incoming->large) {
+			link->receiving.recent[1] = link->receiving.recent[0];
+			link->receiving.recent[0] = incoming->data;
 		}
 		pabal__reader_consume(&link->receiving.reader, incoming->header);
 		pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);

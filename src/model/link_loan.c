@@ -18,28 +18,33 @@ enum { LOAN_MARK, LOAN_HANDLE };
 struct loan {
 	struct pabal__link_send send; /* of one that is to be committed */
 	struct pabal_loan *loan;
-	size_t size;
 };
 
-/* A small one. Never waits: what finds no room in the ring lies in private memory. */
+/* A small one in private memory, since there is no room in the ring, or another loan lies there. */
+static int loan_private(struct pabal__link_sending *sending, struct pabal_loan *ret_loan)
+{
+	struct pabal__slot *slot = pabal__slots_take(&sending->loans);
+
+	if (!slot)
+		return -ENOMEM;
+	slot->state = PABAL__SLOT_PRIVATE;
+	ret_loan->data = slot->data;
+	ret_loan->reserved[LOAN_MARK] = pabal__slot_mark(slot);
+	return 0;
+}
+
+/* A small one. Never waits. */
 static inline int loan_small(struct pabal_link *link, size_t size, struct pabal_loan *ret_loan)
 {
 	struct pabal__link_sending *sending = &link->sending;
-	struct pabal__slot *slot = pabal__slots_take(&sending->loans);
 	uint64_t cells = pabal__stream_cells(size);
 
-	if (__builtin_expect(!slot, 0))
-		return -ENOMEM;
-	if (__builtin_expect((sending->ring_loan & sending->gap_loan) == PABAL__SLOT_NONE, 1) && pabal__writer_room(&sending->writer, cells) > 0) {
-		slot->state = PABAL__SLOT_RING;
-		sending->ring_loan = slot->number;
-		sending->loan_cells = cells;
-		ret_loan->data = pabal__writer_content(&sending->writer);
-	} else {
-		slot->state = PABAL__SLOT_PRIVATE;
-		ret_loan->data = slot->data;
-	}
-	ret_loan->reserved[LOAN_MARK] = pabal__slot_mark(slot);
+	if (__builtin_expect(sending->ring_loan != PABAL__RING_LOAN_NONE || pabal__writer_room(&sending->writer, cells) <= 0, 0))
+		return loan_private(sending, ret_loan);
+	sending->ring_loan = PABAL__RING_LOAN_NEXT;
+	sending->loan_cells = cells;
+	ret_loan->data = pabal__writer_content(&sending->writer);
+	ret_loan->reserved[LOAN_MARK] = (uint64_t)++sending->ring_mark << 32 | PABAL__SLOT_NONE;
 	return 0;
 }
 
@@ -95,40 +100,65 @@ int pabal_link_loan(pabal_link *link, size_t size, struct pabal_loan *ret_loan, 
 	return 0;
 }
 
-/* The place of a loan of this handle that is not done yet; under the lock. */
-static inline struct pabal__slot *find(const struct pabal_link *link, const struct pabal_loan *loan)
+/* Is it the loan that lies in the ring? Under the lock. */
+static inline bool is_in_ring(const struct pabal_link *link, const struct pabal_loan *loan)
 {
-	if (__builtin_expect(!loan || loan->reserved[LOAN_HANDLE] != (uintptr_t)link, 0))
+	return loan && loan->reserved[LOAN_HANDLE] == (uintptr_t)link &&
+	       loan->reserved[LOAN_MARK] == ((uint64_t)link->sending.ring_mark << 32 | PABAL__SLOT_NONE) &&
+	       link->sending.ring_loan != PABAL__RING_LOAN_NONE;
+}
+
+/* The place of any other loan of this handle that is not done yet; under the lock. */
+static struct pabal__slot *find(const struct pabal_link *link, const struct pabal_loan *loan)
+{
+	if (!loan || loan->reserved[LOAN_HANDLE] != (uintptr_t)link)
 		return NULL;
 	return pabal__slots_find(&link->sending.loans, loan->reserved[LOAN_MARK]);
 }
 
-/* The ring, or nobody, has the loan's memory now. */
-static void forget(struct pabal__link_sending *sending, struct pabal__slot *slot)
+/* The loan that lay in the ring is done. */
+static void leave_ring(struct pabal__link_sending *sending)
 {
-	if (slot->state == PABAL__SLOT_RING)
-		sending->ring_loan = PABAL__SLOT_NONE;
-	if (slot->state == PABAL__SLOT_GAP) {
-		sending->gap_loan = PABAL__SLOT_NONE;
+	if (sending->ring_loan == PABAL__RING_LOAN_GAP)
 		pabal__writer_close_gap(&sending->writer);
-	}
-	pabal__slots_give(&sending->loans, slot);
+	sending->ring_loan = PABAL__RING_LOAN_NONE;
 }
 
-/* Where the loan lies decides what is left to do. That it was overtaken may have happened since the last attempt. */
-static inline int try_commit(struct loan *commit, bool *entered)
+/* Overtaken, perhaps since the last attempt: then it is copied. */
+static int try_commit_in_ring(struct loan *commit, bool *entered)
 {
 	struct pabal_link *link = commit->send.link;
-	struct pabal__slot *slot = find(link, commit->loan);
 	int r;
 
-	if (__builtin_expect(!slot, 0))
+	commit->send.node = PABAL__ARENA_NONE;
+	if (link->sending.ring_loan == PABAL__RING_LOAN_GAP) {
+		r = pabal__link_try_send(&commit->send, entered);
+	} else {
+		r = pabal__link_check_peer(link);
+		if (r == 0)
+			pabal__link_publish(link, PABAL__STREAM_DATA, commit->send.size);
+	}
+	if (r == 0)
+		leave_ring(&link->sending);
+	return r;
+}
+
+static int try_commit(struct loan *commit, bool *entered)
+{
+	struct pabal_link *link = commit->send.link;
+	struct pabal__slot *slot;
+	int r;
+
+	commit->send.data = commit->loan ? commit->loan->data : NULL;
+	if (is_in_ring(link, commit->loan))
+		return try_commit_in_ring(commit, entered);
+	slot = find(link, commit->loan);
+	if (!slot)
 		return -EINVAL;
-	commit->send.data = commit->loan->data;
 	commit->send.node = slot->state == PABAL__SLOT_ARENA ? slot->node : PABAL__ARENA_NONE;
-	r = slot->state == PABAL__SLOT_RING ? pabal__link_try_publish(link, commit->size) : pabal__link_try_send(&commit->send, entered);
-	if (__builtin_expect(r == 0, 1))
-		forget(&link->sending, slot);
+	r = pabal__link_try_send(&commit->send, entered);
+	if (r == 0)
+		pabal__slots_give(&link->sending.loans, slot);
 	return r;
 }
 
@@ -143,44 +173,81 @@ static int attempt_commit(void *object)
 	return r;
 }
 
+static int commit_any(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
+{
+	struct loan commit = { .send = { .link = link, .size = size, .filled = true }, .loan = loan };
+	int r = attempt_commit(&commit);
+
+	if (r > 0)
+		r = pabal__link_wait(link, attempt_commit, &commit, PABAL__DOORBELL_ROOM, timeout_ns);
+	if (r == 0)
+		pabal__link_clear(loan, sizeof *loan);
+	if (r == -EINVAL)
+		return pabal__fail_with(r, "this is no loan of this link: it was committed or cancelled already, or is another's");
+	return r < 0 ? pabal__link_say(r) : 0;
+}
+
+/* The usual case, short: the loan lies in the ring, and the peer lives. false: do it the long way. */
+static inline bool commit_plain(struct pabal_link *link, const struct pabal_loan *loan, size_t size)
+{
+	struct pabal__link_sending *sending = &link->sending;
+	bool entered = pabal__link_enter(link, &sending->lock), done;
+
+	done = is_in_ring(link, loan) && sending->ring_loan == PABAL__RING_LOAN_NEXT && pabal__link_check_peer(link) == 0;
+	if (__builtin_expect(done, 1)) {
+		pabal__link_publish(link, PABAL__STREAM_DATA, size);
+		sending->ring_loan = PABAL__RING_LOAN_NONE;
+	}
+	pabal__link_leave(&sending->lock, entered);
+	return done;
+}
+
 int pabal_link_commit(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
 {
-	struct loan commit = { .send = { .link = link, .size = size, .filled = true }, .loan = loan, .size = size };
 	int r = pabal__link_check(link, timeout_ns);
 
 	if (r < 0)
 		return r;
 	if (loan && size > loan->size)
 		return pabal__fail(-EINVAL, "the message has %zu bytes but the loan %zu: ask for a larger loan", size, loan->size);
-	r = attempt_commit(&commit);
-	if (__builtin_expect(r > 0, 0))
-		r = pabal__link_wait(link, attempt_commit, &commit, PABAL__DOORBELL_ROOM, timeout_ns);
-	if (__builtin_expect(r < 0, 0))
-		return r == -EINVAL ? pabal__fail_with(r, "this is no loan of this link: it was committed or cancelled already, or is another's")
-				    : pabal__link_say(r);
-	memset(loan, 0, sizeof *loan);
+	if (__builtin_expect(!commit_plain(link, loan, size), 0))
+		return commit_any(link, loan, size, timeout_ns);
+	pabal__link_clear(loan, sizeof *loan);
 	return 0;
+}
+
+/* Under the lock. false: there is no such loan. */
+static bool cancel(struct pabal_link *link, const struct pabal_loan *loan)
+{
+	struct pabal__slot *slot;
+
+	if (is_in_ring(link, loan)) {
+		leave_ring(&link->sending);
+		return true;
+	}
+	slot = find(link, loan);
+	if (!slot)
+		return false;
+	if (slot->state == PABAL__SLOT_ARENA)
+		pabal__arena_free(&link->sending.arena, slot->node);
+	pabal__slots_give(&link->sending.loans, slot);
+	return true;
 }
 
 int pabal_link_cancel(pabal_link *link, struct pabal_loan *loan)
 {
-	struct pabal__slot *slot;
-	bool entered;
+	bool entered, found;
 	int r = pabal__link_check(link, PABAL_NOWAIT);
 
 	if (r < 0)
 		return r;
 	entered = pabal__link_enter(link, &link->sending.lock);
-	slot = find(link, loan);
-	if (slot && slot->state == PABAL__SLOT_ARENA)
-		pabal__arena_free(&link->sending.arena, slot->node);
-	if (slot)
-		forget(&link->sending, slot);
+	found = cancel(link, loan);
 	pabal__link_leave(&link->sending.lock, entered);
-	if (!slot)
+	if (!found)
 		return pabal__fail_with(-EINVAL, "this is no loan of this link: it was committed or cancelled already, or is another's");
 	if (pabal__doorbell_has_sleepers(&link->bell)) /* other threads may wait for memory, or for the ring */
 		pabal__doorbell_kick(&link->bell);
-	memset(loan, 0, sizeof *loan);
+	pabal__link_clear(loan, sizeof *loan);
 	return 0;
 }

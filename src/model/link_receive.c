@@ -44,9 +44,17 @@ static int receive_large(struct receive *receive, struct pabal__incoming *incomi
 
 static inline int receive_one(struct receive *receive, bool *entered)
 {
+	uint32_t header = pabal__link_plain(receive->link);
 	struct pabal__incoming incoming;
-	int r = pabal__link_next(receive->link, &incoming);
+	int r;
 
+	if (__builtin_expect(header && pabal__stream_length_of(header) <= receive->size_max, 1)) {
+		receive->size = pabal__stream_length_of(header);
+		pabal__copy_out(receive->data, pabal__reader_content(&receive->link->receiving.reader), receive->size);
+		pabal__link_consume_plain(receive->link, header);
+		return 0;
+	}
+	r = pabal__link_next(receive->link, &incoming);
 	if (r)
 		return r;
 	receive->size = incoming.size;
@@ -134,41 +142,37 @@ static int check_take_opts(const struct pabal_take_opts *given)
 	return 0;
 }
 
-static inline void describe(const struct pabal_link *link, const struct pabal__incoming *incoming, const struct pabal__slot *slot,
+/* Everything but data; every member is written. */
+static inline void describe(const struct pabal_link *link, const struct pabal__slot *slot, size_t size, uint32_t tag, uint32_t fd_count,
 			    struct pabal_message *message)
 {
-	memset(message, 0, sizeof *message);
-	message->size = incoming->size;
+	message->size = size;
 	message->sequence = link->receiving.count;
+	message->time_ns = 0;
 	message->delivery_count = 1;
-	message->tag = incoming->extra.tag;
-	message->fd_count = incoming->extra.fd_count;
+	message->tag = tag;
+	message->priority = 0;
+	message->fd_count = fd_count;
 	message->claimed_pid = link->identity.pid;
 	message->claimed_uid = link->identity.uid;
 	message->reserved[MESSAGE_MARK] = pabal__slot_mark(slot);
 	message->reserved[MESSAGE_HANDLE] = (uintptr_t)link;
+	memset(&message->reserved[MESSAGE_HANDLE + 1], 0, sizeof message->reserved - (MESSAGE_HANDLE + 1) * sizeof message->reserved[0]);
 }
 
-static inline int take_one(struct pabal_link *link, struct pabal_message *message)
+static int take_any(struct pabal_link *link, struct pabal__slot *slot, struct pabal_message *message)
 {
-	struct pabal__link_receiving *receiving = &link->receiving;
 	struct pabal__incoming incoming;
-	struct pabal__slot *slot;
 	int r = pabal__link_next(link, &incoming);
 
 	if (r)
 		return r;
-	slot = pabal__slots_take(&receiving->leases);
-	if (__builtin_expect(!slot, 0))
-		return -ENOMEM;
-	slot->state = incoming.parked ? PABAL__SLOT_PARKED : incoming.large ? PABAL__SLOT_ARENA : PABAL__SLOT_PRIVATE;
-	if (__builtin_expect(slot->state == PABAL__SLOT_PRIVATE, 1))
+	if (!incoming.large && !incoming.parked)
 		pabal__copy_out(slot->data, incoming.data, incoming.size);
 	r = pabal__link_accept(link, &incoming);
-	if (__builtin_expect(r < 0, 0)) {
-		pabal__slots_give(&receiving->leases, slot);
+	if (r < 0)
 		return r;
-	}
+	slot->state = incoming.parked ? PABAL__SLOT_PARKED : incoming.large ? PABAL__SLOT_ARENA : PABAL__SLOT_PRIVATE;
 	slot->fds = incoming.fds;
 	slot->fd_count = incoming.extra.fd_count;
 	slot->parked = incoming.parked;
@@ -176,9 +180,36 @@ static inline int take_one(struct pabal_link *link, struct pabal_message *messag
 	slot->use = incoming.use;
 	slot->request = incoming.extra.what == PABAL__MESSAGE_CALL;
 	slot->call = slot->request ? incoming.extra.call : 0;
-	describe(link, &incoming, slot, message);
+	describe(link, slot, incoming.size, incoming.extra.tag, incoming.extra.fd_count, message);
 	message->data = slot->state == PABAL__SLOT_PRIVATE ? slot->data : incoming.data;
 	return 0;
+}
+
+static inline int take_one(struct pabal_link *link, struct pabal_message *message)
+{
+	struct pabal__link_receiving *receiving = &link->receiving;
+	struct pabal__slot *slot = pabal__slots_take(&receiving->leases);
+	uint32_t header = pabal__link_plain(link);
+	int r;
+
+	if (__builtin_expect(!slot, 0))
+		return -ENOMEM;
+	if (__builtin_expect(header != 0, 1)) {
+		size_t size = pabal__stream_length_of(header);
+
+		pabal__copy_out(slot->data, pabal__reader_content(&receiving->reader), size);
+		pabal__link_consume_plain(link, header);
+		slot->state = PABAL__SLOT_PRIVATE;
+		slot->request = false;
+		slot->call = slot->fd_count = 0;
+		describe(link, slot, size, 0, 0, message);
+		message->data = slot->data;
+		return 0;
+	}
+	r = take_any(link, slot, message);
+	if (r)
+		pabal__slots_give(&receiving->leases, slot);
+	return r;
 }
 
 static int attempt_take(void *object)
@@ -249,7 +280,7 @@ int pabal_link_release(pabal_link *link, struct pabal_message *message)
 	pabal__link_leave(&link->receiving.lock, entered);
 	if (!slot)
 		return pabal__link_no_lease();
-	memset(message, 0, sizeof *message);
+	pabal__link_clear(message, sizeof *message);
 	return 0;
 }
 

@@ -43,9 +43,7 @@ static int send_fds(struct pabal__link_send *send)
 /* A loan lies where the next message must go: it comes later. */
 static void overtake(struct pabal__link_sending *sending)
 {
-	pabal__slots_at(&sending->loans, sending->ring_loan)->state = PABAL__SLOT_GAP;
-	sending->gap_loan = sending->ring_loan;
-	sending->ring_loan = PABAL__SLOT_NONE;
+	sending->ring_loan = PABAL__RING_LOAN_GAP;
 	pabal__writer_overtake(&sending->writer, sending->loan_cells);
 }
 
@@ -55,21 +53,12 @@ static inline int make_ready(struct pabal__link_send *send, uint64_t length)
 	struct pabal__link_sending *sending = &send->link->sending;
 	int r;
 
-	if (__builtin_expect(sending->ring_loan != PABAL__SLOT_NONE, 0))
+	if (__builtin_expect(sending->ring_loan == PABAL__RING_LOAN_NEXT, 0))
 		overtake(sending);
 	r = pabal__writer_room(&sending->writer, pabal__stream_cells(length));
 	if (__builtin_expect(r <= 0, 0))
 		return r < 0 ? pabal__link_break(send->link) : PABAL__DOORBELL_WAIT;
 	return __builtin_expect(send->extra.fd_count != 0, 0) ? send_fds(send) : 0;
-}
-
-static inline void publish(struct pabal_link *link, enum pabal__stream_kind kind, uint64_t length)
-{
-	struct pabal__link_sending *sending = &link->sending;
-
-	pabal__writer_publish(&sending->writer, kind, length);
-	sending->count++;
-	pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_MESSAGE);
 }
 
 static inline int try_small(struct pabal__link_send *send)
@@ -89,7 +78,7 @@ static inline int try_small(struct pabal__link_send *send)
 	} else {
 		pabal__copy_in(content, send->data, send->size);
 	}
-	publish(send->link, extra ? PABAL__STREAM_EXTRA : PABAL__STREAM_DATA, length);
+	pabal__link_publish(send->link, extra ? PABAL__STREAM_EXTRA : PABAL__STREAM_DATA, length);
 	return 0;
 }
 
@@ -166,36 +155,15 @@ static int try_large(struct pabal__link_send *send, bool *entered)
 	content = pabal__writer_content(&sending->writer);
 	memcpy(content + sizeof send->extra, &place, sizeof place);
 	memcpy(content, &send->extra, sizeof send->extra);
-	publish(send->link, PABAL__STREAM_LARGE, ENTRY_LENGTH);
+	pabal__link_publish(send->link, PABAL__STREAM_LARGE, ENTRY_LENGTH);
 	if (pabal__arena_reclaim(&sending->arena, RECLAIM_AFTER_COMMIT) < 0)
 		pabal__link_break(send->link); /* this one went; the next call says so */
 	return 0;
 }
 
-/* May anything be committed? */
-static inline int check_peer(struct pabal_link *link)
-{
-	int r = pabal__doorbell_end(&link->bell);
-
-	if (__builtin_expect(pabal__link_broken(link), 0))
-		return -EBADMSG;
-	if (__builtin_expect(r == 0 && !pabal__doorbell_lives(&link->bell, &link->sending.life), 0))
-		return pabal__doorbell_end(&link->bell);
-	return r;
-}
-
-int pabal__link_try_publish(struct pabal_link *link, uint64_t size)
-{
-	int r = check_peer(link);
-
-	if (__builtin_expect(r == 0, 1))
-		publish(link, PABAL__STREAM_DATA, size);
-	return r;
-}
-
 int pabal__link_try_send(struct pabal__link_send *send, bool *entered)
 {
-	int r = check_peer(send->link);
+	int r = pabal__link_check_peer(send->link);
 
 	if (__builtin_expect(r != 0, 0))
 		return r;
@@ -281,7 +249,27 @@ int pabal_link_send_with(pabal_link *link, const struct pabal_message_opts *mess
 	return __builtin_expect(r == 0, 1) ? 0 : pabal__link_say(r);
 }
 
+/* The usual case, short: a small message, room, and a peer that lives. false: do it the long way. */
+static inline bool send_plain(struct pabal_link *link, const void *data, size_t size)
+{
+	struct pabal__link_sending *sending = &link->sending;
+	bool entered = pabal__link_enter(link, &sending->lock), done;
+
+	done = sending->ring_loan != PABAL__RING_LOAN_NEXT && pabal__link_check_peer(link) == 0 &&
+	       pabal__writer_room(&sending->writer, pabal__stream_cells(size)) > 0;
+	if (__builtin_expect(done, 1)) {
+		pabal__copy_in(pabal__writer_content(&sending->writer), data, size);
+		pabal__link_publish(link, PABAL__STREAM_DATA, size);
+	}
+	pabal__link_leave(&sending->lock, entered);
+	return done;
+}
+
 int pabal_link_send(pabal_link *link, const void *data, size_t size, int64_t timeout_ns)
 {
+	if (__builtin_expect(pabal__link_check(link, timeout_ns) == 0 && size <= PABAL__STREAM_INLINE_MAX && size <= link->mine_max &&
+				     (data || !size) && send_plain(link, data, size),
+			     1))
+		return 0;
 	return pabal_link_send_with(link, NULL, data, size, timeout_ns);
 }

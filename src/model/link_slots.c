@@ -15,13 +15,6 @@ void pabal__slots_deinit(struct pabal__slots *slots)
 	memset(slots, 0, sizeof *slots);
 }
 
-struct pabal__slot *pabal__slots_at(const struct pabal__slots *slots, uint32_t number)
-{
-	if (number / PABAL__SLOTS_A_CHUNK >= slots->chunk_count)
-		return NULL;
-	return &slots->chunks[number / PABAL__SLOTS_A_CHUNK][number % PABAL__SLOTS_A_CHUNK];
-}
-
 static bool have_room(struct pabal__slots *slots)
 {
 	uint32_t room = slots->chunk_room ? slots->chunk_room * 2 : 4;

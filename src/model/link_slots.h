@@ -22,8 +22,6 @@ enum pabal__slot_state {
 	PABAL__SLOT_FREE,
 	PABAL__SLOT_PRIVATE, /* the payload lies in the place */
 	PABAL__SLOT_ARENA,   /* in the arena: @node of ours, or @ticket of the peer's */
-	PABAL__SLOT_RING,    /* a loan that lies in the ring, at the next position */
-	PABAL__SLOT_GAP,     /* a loan that lies in the ring, and was overtaken */
 	PABAL__SLOT_PARKED,  /* a message that lies in @parked */
 };
 
@@ -55,7 +53,12 @@ void pabal__slots_deinit(struct pabal__slots *slots);
 /* Make more; the slow path of taking one. NULL: no memory. */
 struct pabal__slot *pabal__slots_grow(struct pabal__slots *slots);
 /* NULL: there never was such a place. */
-struct pabal__slot *pabal__slots_at(const struct pabal__slots *slots, uint32_t number);
+static inline struct pabal__slot *pabal__slots_at(const struct pabal__slots *slots, uint32_t number)
+{
+	if (number / PABAL__SLOTS_A_CHUNK >= slots->chunk_count)
+		return NULL;
+	return &slots->chunks[number / PABAL__SLOTS_A_CHUNK][number % PABAL__SLOTS_A_CHUNK];
+}
 
 static inline struct pabal__slot *pabal__slots_take(struct pabal__slots *slots)
 {

@@ -23,6 +23,16 @@ static inline void pabal__cpu_pause(void)
 #endif
 }
 
+/* The line at @address will be written soon: it may begin its way here. Any address will do. */
+static inline void pabal__cpu_fetch_to_write(const void *address)
+{
+#if defined(__x86_64__)
+	__asm__ volatile("prefetchw (%0)" : : "r"(address)); /* does nothing where a processor does not know it */
+#else
+	__builtin_prefetch(address, 1);
+#endif
+}
+
 /*
  * A counter that only says how much time has passed, roughly, for a few cycles and no system call. It may jump between CPUs on bad machines: what depends on it must be
  * right whatever it says, and only be slower for a wrong answer.

@@ -73,6 +73,7 @@ void pabal__reader_init(struct pabal__reader *reader, struct pabal__half *mine, 
 	reader->position = &mine->position;
 	reader->next = PABAL__STREAM_FIRST;
 	reader->sequence = PABAL__STREAM_SEQUENCE;
+	reader->length = 0;
 }
 
 /* Where the gap lies next. */
