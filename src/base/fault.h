@@ -41,7 +41,6 @@ enum pabal__fault {
 	PABAL__FAULT_RELEASED_UNCHECKED,   /* a link's writer takes any word for "not yet released" */
 	PABAL__FAULT_NO_LIFE,              /* a send to a link does not look whether the peer lives */
 	PABAL__FAULT_MOVED_IS_ALIVE,       /* words of the peer that moved at some time count as life now */
-	PABAL__FAULT_NO_LAST_LOOK,         /* a link's receiver says the end without looking for the peer's last words */
 	PABAL__FAULT_HEADER_UNCHECKED,     /* a link's receiver believes any header */
 	PABAL__FAULT_PLACE_UNCHECKED,      /* a link's receiver believes any place of a large message */
 	PABAL__FAULT_CALL_REUSED,          /* the number of a call that has ended is used again */

@@ -86,7 +86,7 @@ static inline int look(struct pabal_link *link, uint32_t *ret_header)
 		__builtin_prefetch(link->receiving.recent[1]);
 		return PABAL__DOORBELL_WAIT;
 	}
-	*ret_header = PABAL__FAULT(NO_LAST_LOOK) ? 0 : pabal__reader_look(reader); /* its last words */
+	*ret_header = pabal__reader_look(reader); /* its last words */
 	return *ret_header ? 0 : r;
 }
 
