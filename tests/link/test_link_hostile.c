@@ -283,7 +283,9 @@ static _Atomic uint64_t scribbles;
 
 static uint64_t nasty(uint64_t *random)
 {
-	static const uint64_t values[] = { 0, 1, 7, 8, 63, 64, 1024, 1025, PABAL__STREAM_BYTES, MEMORY, MEMORY + 1, UINT32_MAX, UINT64_MAX, UINT64_C(1) << 63 };
+	static const uint64_t values[] = {
+		0, 1, 7, 8, 63, 64, 1024, 1025, PABAL__STREAM_BYTES, MEMORY, MEMORY + 1, UINT32_MAX, UINT64_MAX, UINT64_C(1) << 63
+	};
 	uint32_t dice = next_random(random);
 
 	return dice % 3 ? values[dice / 3 % (sizeof values / sizeof values[0])] : (uint64_t)next_random(random) << 32 | next_random(random);
@@ -390,7 +392,8 @@ static void *reply_without_end(void *data)
 	(void)data;
 	while (!atomic_load(&stop)) {
 		memcpy(scribbled.enemy->ring + pabal__stream_offset(next) + 8, &extra, sizeof extra);
-		atomic_store(pabal__stream_header(scribbled.enemy->ring, next), (uint64_t)sequence++ << 32 | (uint32_t)PABAL__STREAM_EXTRA << 28 | 16);
+		atomic_store(pabal__stream_header(scribbled.enemy->ring, next),
+			     (uint64_t)sequence++ << 32 | (uint32_t)PABAL__STREAM_EXTRA << 28 | 16);
 		next = pabal__stream_after(next, pabal__stream_cells(16));
 	}
 	return NULL;

@@ -269,12 +269,9 @@ static void no_descriptor_is_left(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(readable_until_eagain),
-		cmocka_unit_test(made_when_a_message_is_there_already),
-		cmocka_unit_test(writable_until_eagain),
-		cmocka_unit_test(a_call_that_sleeps_beside_a_descriptor),
-		cmocka_unit_test(an_epoll_loop),
-		cmocka_unit_test(descriptors_travel_with_their_message),
+		cmocka_unit_test(readable_until_eagain), cmocka_unit_test(made_when_a_message_is_there_already),
+		cmocka_unit_test(writable_until_eagain), cmocka_unit_test(a_call_that_sleeps_beside_a_descriptor),
+		cmocka_unit_test(an_epoll_loop),         cmocka_unit_test(descriptors_travel_with_their_message),
 		cmocka_unit_test(no_descriptor_is_left),
 	};
 

@@ -86,8 +86,8 @@ static int wait_for_signal(void *data)
 	if (run->sends)
 		fill(own);
 	atomic_store(&run->ready, 1);
-	run->result = run->sends ? pabal_link_send(own, buffer, sizeof buffer, PABAL_FOREVER) :
-				   pabal_link_receive(own, buffer, sizeof buffer, NULL, PABAL_FOREVER);
+	run->result = run->sends ? pabal_link_send(own, buffer, sizeof buffer, PABAL_FOREVER)
+				 : pabal_link_receive(own, buffer, sizeof buffer, NULL, PABAL_FOREVER);
 	return 0;
 }
 
