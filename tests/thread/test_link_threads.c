@@ -16,6 +16,7 @@ enum { MOST = 3, LARGE = 9000 };
 
 struct game {
 	uint32_t flags, threads, messages;
+	bool small; /* no large ones: their release would order what a position no longer orders */
 	uint64_t memory_max;
 };
 
@@ -31,7 +32,7 @@ static void *send_some(void *data)
 	char *message = malloc(LARGE);
 
 	for (uint32_t i = 0; i < game.messages; i++) {
-		size_t size = 16 + next_random(&random) % (i % 16 ? 100 : LARGE - 16);
+		size_t size = 16 + next_random(&random) % (i % 16 || game.small ? 100 : LARGE - 16);
 
 		message_fill(message, size, me / 2, i);
 		if (i % 3) {
@@ -88,14 +89,15 @@ static void play(struct game given)
 	memset(seen, 0, sizeof seen);
 	link_pair_make(&pair, game.memory_max, game.memory_max);
 	link_pair_shared(&pair, game.flags, links);
-	for (uint32_t i = 0; i < 2 * game.threads; i++) { /* both ways at once */
+	for (uint32_t i = 0; i < (pabal__fault_on ? 1 : 2 * game.threads);
+	     i++) { /* both ways at once; with a fault nothing but one way may order anything */
 		numbers[i] = i;
 		pthread_create(&threads[count++], NULL, send_some, &numbers[i]);
 		pthread_create(&threads[count++], NULL, receive_some, &numbers[i]);
 	}
 	while (count > 0)
 		pthread_join(threads[--count], NULL);
-	for (int side = 0; side < 2; side++) {
+	for (int side = 0; side < 2 && !pabal__fault_on; side++) {
 		assert_int_equal(link_stats_of(links[side]).sent, (uint64_t)game.threads * game.messages);
 		assert_int_equal(link_stats_of(links[side]).received, (uint64_t)game.threads * game.messages);
 		assert_int_equal(link_stats_of(links[side]).memory, 0);
@@ -128,7 +130,11 @@ int main(int argc, char **argv)
 		pabal__fault_on = strcmp(argv[1], "HEADER_RELAXED") == 0     ? PABAL__FAULT_HEADER_RELAXED
 				  : strcmp(argv[1], "POSITION_RELAXED") == 0 ? PABAL__FAULT_POSITION_RELAXED
 									     : PABAL__FAULT_RELEASED_RELAXED;
-		play((struct game){ .threads = 1, .messages = 3000, .memory_max = 1 << 15, .flags = PABAL_SINGLE_THREAD });
+		play((struct game){ .threads = 1,
+				    .messages = 5000,
+				    .memory_max = 1 << 15,
+				    .flags = PABAL_WAIT_SPIN,
+				    .small = pabal__fault_on == PABAL__FAULT_POSITION_RELAXED });
 		return pabal__fault_hits > 0 ? 0 : 3;
 	}
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_stream - the ring of a link, alone: two memories in one process, sequence numbers a few steps before their wrap.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "queue/stream.h"
+#include "support/support.h"
+
+struct pair {
+	struct pabal__half *mine, *theirs;
+	struct pabal__writer writer;
+	struct pabal__reader reader;
+};
+
+static struct pabal__half *make_half(void)
+{
+	struct pabal__half *half = aligned_alloc(4096, pabal__stream_size(4096));
+
+	memset(half, 0, pabal__stream_size(4096));
+	pabal__stream_format(half, 4096);
+	return half;
+}
+
+static void set_up(struct pair *pair)
+{
+	pair->mine = make_half();
+	pair->theirs = make_half();
+	pabal__writer_init(&pair->writer, pair->mine, pair->theirs);
+	pabal__reader_init(&pair->reader, pair->theirs, pair->mine);
+}
+
+static void tear_down(struct pair *pair)
+{
+	free(pair->mine);
+	free(pair->theirs);
+}
+
+static bool put(struct pair *pair, const void *data, uint32_t length)
+{
+	if (pabal__writer_room(&pair->writer, pabal__stream_cells(length)) <= 0)
+		return false;
+	memcpy(pabal__writer_content(&pair->writer), data, length);
+	pabal__writer_publish(&pair->writer, PABAL__STREAM_DATA, length);
+	return true;
+}
+
+/* The next message's length, or -1; skips are passed over. */
+static int get(struct pair *pair, void *data)
+{
+	for (;;) {
+		uint32_t header = pabal__reader_look(&pair->reader), length = pabal__stream_length_of(header);
+
+		if (!header)
+			return -1;
+		assert_true(pabal__reader_sound(&pair->reader, header));
+		if (pabal__stream_kind_of(header) == PABAL__STREAM_DATA) {
+			memcpy(data, pabal__reader_content(&pair->reader), length);
+			pabal__reader_consume(&pair->reader, header);
+			return (int)length;
+		}
+		assert_int_equal(pabal__stream_kind_of(header), PABAL__STREAM_SKIP);
+		pabal__reader_consume(&pair->reader, header);
+	}
+}
+
+static void the_size_of_a_half(void **state)
+{
+	(void)state;
+	assert_int_equal(pabal__stream_size(0), 0);
+	assert_int_equal(pabal__stream_size(PABAL__STREAM_MEMORY_MAX + 1), 0);
+	assert_int_equal(pabal__stream_size(1), sizeof(struct pabal__half) + 4096);
+	assert_int_equal(pabal__stream_size(4097), sizeof(struct pabal__half) + 8192);
+}
+
+static void only_what_was_formatted_fits(void **state)
+{
+	struct pabal__half *half = make_half();
+
+	(void)state;
+	assert_true(pabal__stream_fits(half, 4096));
+	assert_false(pabal__stream_fits(half, 4097));
+	half->magic++;
+	assert_false(pabal__stream_fits(half, 4096));
+	free(half);
+}
+
+/* Full, emptied, and so on, past the end of the ring and the wrap of the sequence numbers; payloads look like every header there could be. */
+static bool goes_round(enum pabal__fault fault)
+{
+	struct pair pair;
+	uint32_t words[PABAL__STREAM_INLINE_MAX / 4], got[PABAL__STREAM_INLINE_MAX / 4], sent = 0, received = 0;
+	uint64_t random = 3;
+	bool right = true;
+
+	set_up(&pair);
+	pabal__fault_hits = 0;
+	pabal__fault_on = fault;
+	for (int lap = 0; lap < 60 && right; lap++) {
+		while (next_random(&random) % 500) { /* until the ring is full, or about as far */
+			uint32_t length = next_random(&random) % 33 * 4;
+
+			for (uint32_t i = 0; i < length / 4; i++) /* "this is the message after next, 4 bytes long" */
+				words[i] = i & 1 ? PABAL__STREAM_SEQUENCE + sent + next_random(&random) % 2000 : 1u << 28 | 4;
+			if (length)
+				words[0] = sent;
+			if (!put(&pair, words, length))
+				break;
+			sent += length != 0;
+		}
+		for (int length; right && (length = get(&pair, got)) >= 0;)
+			right = length == 0 || got[0] == received++;
+	}
+	right = right && sent == received && sent > 10000;
+	pabal__fault_on = PABAL__FAULT_NONE;
+	tear_down(&pair);
+	return right;
+}
+
+static void round_and_round(void **state)
+{
+	(void)state;
+	assert_true(goes_round(PABAL__FAULT_NONE));
+}
+
+/* Named invariant: "what is received was sent". Old payload that bears the number waited for must not pass. */
+static bool old_payload_passes(enum pabal__fault fault)
+{
+	struct pair pair;
+	uint64_t forged[64], got[128];
+	bool passes;
+
+	set_up(&pair);
+	pabal__fault_hits = 0;
+	pabal__fault_on = fault;
+	/* Fill a lap with payload that says of itself that it is the message of the next lap's beginning. */
+	for (uint32_t i = 0; pair.writer.next < 3 * PABAL__STREAM_BYTES; i++) {
+		for (int j = 0; j < 64; j++)
+			forged[j] = (uint64_t)(pair.writer.sequence + (PABAL__STREAM_BYTES - PABAL__STREAM_SLACK) / 528 + 1) << 32 | 1u << 28 | 8;
+		assert_true(put(&pair, forged, i % 2 ? 8 : 512));
+		if (get(&pair, got) < 0)
+			break;
+		if (pabal__reader_look(&pair.reader))
+			break;
+	}
+	passes = pabal__reader_look(&pair.reader) != 0;
+	for (int i = 0; i < 4000 && !passes; i++) { /* every distance between payload and number */
+		for (int j = 0; j < 64; j++)
+			forged[j] = (uint64_t)(pair.writer.sequence + (uint32_t)i) << 32 | 1u << 28 | 8;
+		assert_true(put(&pair, forged, (uint32_t)(i * 8 % 504)));
+		assert_true(get(&pair, got) >= 0);
+		passes = pabal__reader_look(&pair.reader) != 0;
+	}
+	pabal__fault_on = PABAL__FAULT_NONE;
+	tear_down(&pair);
+	return passes;
+}
+
+static void old_payload_is_no_header(void **state)
+{
+	(void)state;
+	assert_false(old_payload_passes(PABAL__FAULT_NONE));
+}
+
+static void a_stale_header_is_caught(void **state)
+{
+	(void)state;
+	assert_true(old_payload_passes(PABAL__FAULT_STALE_HEADER));
+	assert_true(pabal__fault_hits > 0);
+}
+
+/* Named invariant: "a loan is its borrower's". */
+static bool gap_is_kept(enum pabal__fault fault)
+{
+	unsigned char data[200], got[PABAL__STREAM_INLINE_MAX], *loan;
+	bool kept = true;
+	struct pair pair;
+
+	set_up(&pair);
+	memset(data, 1, sizeof data);
+	assert_true(put(&pair, data, 100));
+	loan = pabal__writer_content(&pair.writer);
+	pabal__fault_hits = 0;
+	pabal__fault_on = fault;
+	pabal__writer_overtake(&pair.writer, pabal__stream_cells(333));
+	memset(loan, 0x77, 333);
+	for (int i = 0; i < 5000 && kept; i++) {
+		if (!put(&pair, data, (uint32_t)(i * 13 % 200)))
+			break;
+		while (get(&pair, got) >= 0) {
+		}
+		for (int j = 0; j < 333; j++)
+			kept = kept && loan[j] == 0x77;
+	}
+	pabal__fault_on = PABAL__FAULT_NONE;
+	pabal__writer_close_gap(&pair.writer);
+	tear_down(&pair);
+	return kept;
+}
+
+static void messages_are_laid_around_a_gap(void **state)
+{
+	(void)state;
+	assert_true(gap_is_kept(PABAL__FAULT_NONE));
+}
+
+static void an_ignored_gap_is_caught(void **state)
+{
+	(void)state;
+	assert_false(gap_is_kept(PABAL__FAULT_GAP_IGNORED));
+	assert_true(pabal__fault_hits > 0);
+}
+
+static void a_position_that_lies(void **state)
+{
+	static const uint64_t wrong[] = { 0, 7, UINT64_MAX, 1 << 30 };
+	unsigned char data[1000] = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct pair pair;
+
+		set_up(&pair);
+		while (put(&pair, data, sizeof data)) {
+		}
+		atomic_store(&pair.theirs->position, wrong[i]);
+		assert_int_equal(pabal__writer_room(&pair.writer, 1024), -EBADMSG);
+		tear_down(&pair);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_size_of_a_half),       cmocka_unit_test(only_what_was_formatted_fits),
+		cmocka_unit_test(round_and_round),          cmocka_unit_test(old_payload_is_no_header),
+		cmocka_unit_test(a_stale_header_is_caught), cmocka_unit_test(messages_are_laid_around_a_gap),
+		cmocka_unit_test(an_ignored_gap_is_caught), cmocka_unit_test(a_position_that_lies),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
