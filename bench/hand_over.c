@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "link.h"
 #include "stage.h"
 #include "tools.h"
 
@@ -103,8 +104,13 @@ static int play(const struct contest *contest, struct entry *entry, struct burst
 {
 	const struct settings *settings = contest->settings;
 	struct script script = { .size = entry->size };
-	struct stage *stage = stage_new(settings->burst_ns, &script);
-	int r = channel_create(entry->kind, entry->size, DEPTH, &script.there);
+	struct stage *stage;
+	int r;
+
+	if (is_link(entry))
+		return link_hand_over(contest, entry, ret_burst);
+	stage = stage_new(settings->burst_ns, &script);
+	r = channel_create(entry->kind, entry->size, DEPTH, &script.there);
 
 	if (r < 0)
 		return r;
@@ -136,6 +142,9 @@ void measure_hand_over(const struct settings *settings)
 
 	if (settings->second < 0)
 		return;
+	contest_add(&contest, &link_spin, 64);
+	contest_add(&contest, &link_spin, 65536);
+	contest_add(&contest, &link_spin, 1 << 20);
 	contest_add(&contest, &channel_pabal_spin, 64);
 	contest_add(&contest, &channel_pabal_spin, 65536);
 	contest_add(&contest, &channel_pabal_spin, 1 << 20);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "link.h"
 #include "stage.h"
 #include "tools.h"
 
@@ -112,10 +113,14 @@ static void echo(struct stage *stage, uint32_t index)
 static int play(const struct contest *contest, struct entry *entry, struct burst *ret_burst)
 {
 	const struct settings *settings = contest->settings;
-	struct script script = { .size = entry->size };
-	struct stage *stage = stage_new(settings->burst_ns, &script);
-	int r = channel_create(entry->kind, entry->size, DEPTH, &script.there);
+	struct script script = { .size = entry->size, .sample_ns = contest->hog ? HOG_SAMPLE_NS : SAMPLE_NS };
+	struct stage *stage;
+	int r;
 
+	if (is_link(entry))
+		return link_round_trip(contest, entry, ret_burst);
+	stage = stage_new(settings->burst_ns, &script);
+	r = channel_create(entry->kind, entry->size, DEPTH, &script.there);
 	if (r < 0)
 		return r;
 	r = channel_create(entry->kind, entry->size, DEPTH, &script.back);
@@ -148,6 +153,7 @@ static void across(const struct settings *settings, size_t size)
 				   .probed = true,
 				   .goal = size == 64 ? 4 : 0 };
 
+	contest_add(&contest, &link_spin, size);
 	contest_add(&contest, &channel_pabal_spin, size);
 	contest_add(&contest, &channel_pipe_polled, size);
 	contest_add(&contest, &channel_mq_polled, size);
@@ -166,6 +172,8 @@ static void on_one_core(const struct settings *settings, bool with_hog)
 				   .hog = with_hog,
 				   .against = "pipe" };
 
+	contest_add(&contest, &link_adaptive, 64);
+	contest_add(&contest, &link_block, 64);
 	contest_add(&contest, &channel_pabal_adaptive, 64);
 	contest_add(&contest, &channel_pabal_block, 64);
 	contest_add(&contest, &channel_pipe, 64);

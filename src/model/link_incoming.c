@@ -15,7 +15,10 @@
 #include "model/link_fds.h"
 
 /* A ring's worth of the smallest messages: who finds so many replies in a row is being kept busy. */
-enum { REPLIES_MAX = PABAL__STREAM_BYTES / 16 };
+enum {
+	REPLIES_MAX = PABAL__STREAM_BYTES / 16,
+	SKIPS_MAX = 16, /* an honest writer lays two in a row at most: over a loan, and over an older gap */
+};
 
 static uint64_t word_at(const unsigned char *content, size_t index)
 {
@@ -98,8 +101,7 @@ int pabal__link_peek(struct pabal_link *link, struct pabal__incoming *ret_incomi
 
 	if (__builtin_expect(pabal__link_broken(link), 0))
 		return -EBADMSG;
-	/* Skips are few, and each moves on by a cell at least: a hostile peer keeps us for as long as it writes them, so the number is bounded. */
-	for (int i = 0; i < REPLIES_MAX; i++) {
+	for (int i = 0; i < SKIPS_MAX; i++) {
 		r = look(link, &header);
 		if (__builtin_expect(r != 0, 0))
 			return r;
@@ -109,7 +111,7 @@ int pabal__link_peek(struct pabal_link *link, struct pabal__incoming *ret_incomi
 			return __builtin_expect(read_content(link, header, ret_incoming), 1) ? 0 : pabal__link_break(link);
 		pabal__reader_consume(reader, header);
 	}
-	return PABAL__DOORBELL_WAIT;
+	return pabal__link_break(link);
 }
 
 static void unpark(struct pabal_link *link, const struct pabal__parked *parked)

@@ -419,6 +419,20 @@ static void replies_without_end(void **state)
 	tear_down(&scribbled);
 }
 
+/* One skip after the other: no honest peer does that. */
+static void skips_without_end(void **state)
+{
+	uint32_t sequence = PABAL__STREAM_SEQUENCE;
+	uint64_t next = PABAL__STREAM_FIRST;
+	struct victim victim;
+
+	(void)state;
+	set_up(&victim);
+	for (int i = 0; i < 100; i++, next += 16)
+		atomic_store(pabal__stream_header(victim.enemy->ring, next), (uint64_t)sequence++ << 32 | (uint32_t)PABAL__STREAM_SKIP << 28 | 8);
+	expect_finished(&victim, receive(&victim));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -431,6 +445,7 @@ int main(void)
 		cmocka_unit_test(lies_about_descriptors),
 		cmocka_unit_test(scribbling_at_random),
 		cmocka_unit_test(replies_without_end),
+		cmocka_unit_test(skips_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
