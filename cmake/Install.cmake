@@ -37,6 +37,7 @@ set(PABAL_MAN_PAGES
 	pabal_link.3
 	pabal_mailbox.3
 	pabal_process.3
+	pabal_region.3
 )
 foreach(page IN LISTS PABAL_MAN_PAGES)
 	string(REGEX REPLACE ".*\\." "" section ${page})

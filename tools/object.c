@@ -29,10 +29,36 @@ const char *object_kind(uint32_t kind)
 	}
 }
 
+struct kind_search {
+	const char *name;
+	uint32_t kind;
+};
+
+static int match_kind(const struct pabal_object_info *info, void *data)
+{
+	struct kind_search *search = data;
+
+	if (strcmp(info->name, search->name) != 0)
+		return 0;
+	search->kind = info->kind;
+	return 1;
+}
+
+uint32_t object_find_kind(const char *name)
+{
+	struct kind_search search = { .name = name };
+
+	pabal_list(NULL, match_kind, &search);
+	return search.kind;
+}
+
 const char *object_role(const struct object *object, const struct pabal_participant_info *participant)
 {
 	if (object->info.kind == PABAL_KIND_PROCESS)
 		return "holder";
+	for (uint32_t i = 0; i < object->lock_count; i++)
+		if (object->locks[i].id == participant->id)
+			return "holder";
 	if (participant->sent > 0)
 		return participant->received > 0 ? "both" : "sender";
 	return participant->received > 0 ? "receiver" : "idle";
@@ -69,6 +95,40 @@ static int read_process(struct object *object)
 	if (r >= 0)
 		r = pabal_links(object->info.name, add_link, object);
 	return r < 0 ? r : 0;
+}
+
+static int add_lock(const struct pabal_lock_info *info, void *data)
+{
+	struct object *object = data;
+	struct pabal_lock_info *locks = grow(object->locks, object->lock_count, &object->lock_room, sizeof(*info));
+
+	if (!locks)
+		return -ENOMEM;
+	object->locks = locks;
+	object->locks[object->lock_count++] = *info;
+	return 0;
+}
+
+static int read_region(struct object *object)
+{
+	static const struct pabal_region_opts opts = { .struct_size = sizeof(opts), .flags = PABAL_READ_ONLY };
+	pabal_region *region;
+	int r;
+
+	r = pabal_participants(object->info.name, add_participant, object);
+	if (r >= 0)
+		r = pabal_region_locks(object->info.name, add_lock, object);
+	if (r < 0)
+		return r;
+	r = pabal_region_open(object->info.name, &opts, &region);
+	if (r < 0)
+		return r;
+	object->region.struct_size = sizeof(object->region);
+	r = pabal_region_stat(region, &object->region);
+	pabal_region_close(region);
+	object->stats.memory = object->region.memory; /* what all kinds have */
+	object->stats.late_wakes = object->region.late_wakes;
+	return r;
 }
 
 static int read_mailbox(struct object *object)
@@ -126,15 +186,19 @@ int object_read(struct object *object, const struct pabal_object_info *info)
 	*object = (struct object){ .info = *info, .error = info->error };
 	if (object->error == 0 && info->kind == PABAL_KIND_MAILBOX)
 		object->error = read_mailbox(object);
-	if (object->error == 0 && info->kind == PABAL_KIND_BUFFER)
+	else if (object->error == 0 && info->kind == PABAL_KIND_BUFFER)
 		object->error = read_buffer(object);
 	if (object->error == 0 && info->kind == PABAL_KIND_PROCESS)
 		object->error = read_process(object);
+	if (object->error == 0 && info->kind == PABAL_KIND_REGION)
+		object->error = read_region(object);
 	return object->error;
 }
 
 void object_free(struct object *object)
 {
+	free(object->locks);
+	object->locks = NULL;
 	free(object->participants);
 	free(object->links);
 	object->participants = NULL;
@@ -181,6 +245,33 @@ static struct json_object *links_json(const struct object *object)
 	return list;
 }
 
+static struct json_object *locks_json(const struct object *object)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (uint32_t i = 0; i < object->lock_count; i++) {
+		const struct pabal_lock_info *lock = &object->locks[i];
+		struct json_object *one = json_object_new_object();
+
+		json_add_count(one, "index", lock->index);
+		json_object_object_add(one, "pid", json_object_new_int64(lock->claimed_pid));
+		json_object_object_add(one, "held", json_object_new_boolean(lock->id != 0));
+		json_object_object_add(one, "alive", json_object_new_boolean(lock->alive != 0));
+		json_object_object_add(one, "inherited", json_object_new_boolean(lock->inherited != 0));
+		json_object_array_add(list, one);
+	}
+	return list;
+}
+
+static void add_region_json(struct json_object *json, const struct object *object)
+{
+	json_add_count(json, "size", object->info.memory_max);
+	json_add_count(json, "locks", object->region.locks);
+	json_add_count(json, "events", object->region.events);
+	json_add_count(json, "inherited", object->region.inherited);
+	json_object_object_add(json, "locks_held", locks_json(object));
+}
+
 struct json_object *object_json(const struct object *object)
 {
 	struct json_object *json = json_object_new_object();
@@ -208,6 +299,8 @@ struct json_object *object_json(const struct object *object)
 	json_add_count(json, "memory_max", object->info.memory_max);
 	json_add_count(json, "uid", object->info.uid);
 	json_add_count(json, "mode", object->info.mode);
+	if (object->info.kind == PABAL_KIND_REGION)
+		add_region_json(json, object);
 	json_object_object_add(json, "participants", participants_json(object));
 	if (object->info.kind == PABAL_KIND_PROCESS)
 		json_object_object_add(json, "links", links_json(object));

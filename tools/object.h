@@ -13,6 +13,10 @@ struct object {
 	struct pabal_object_info info;
 	struct pabal_mailbox_stats stats; /* a buffer: the same in its words */
 	struct pabal_buffer_stats buffer; /* a buffer alone */
+	struct pabal_region_stats region;
+	struct pabal_lock_info *locks; /* of a region, those that are held or left */
+	uint32_t lock_count;
+	uint32_t lock_room;
 	struct pabal_participant_info *participants;
 	uint32_t participant_count;
 	uint32_t participant_room;
@@ -28,9 +32,12 @@ int object_read(struct object *object, const struct pabal_object_info *info);
 /** object_free() - free what object_read() allocated. */
 void object_free(struct object *object);
 
-/** object_kind(), object_role() - the words for a kind, and for what a participant has done so far. */
+/** object_kind(), object_role() - the words for a kind, and for what a participant has done so far, or holds. */
 const char *object_kind(uint32_t kind);
 const char *object_role(const struct object *object, const struct pabal_participant_info *participant);
+
+/** object_find_kind() - enum pabal_kind of the named object; 0 if there is none, or it cannot be looked into. */
+uint32_t object_find_kind(const char *name);
 
 /** object_form() - of a buffer: many, spsc or latest. */
 const char *object_form(const struct object *object);

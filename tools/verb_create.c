@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * verb_create.c - pabal create NAME: make a mailbox, or a buffer.
+ * verb_create.c - pabal create NAME: make a mailbox, with --buffer a buffer, or with --region a region.
  *
- * All options of the interface are here, also those that this version of the library refuses: it says so itself, by name. Regions are
- * refused here.
+ * All options of the interface are here, also those that this version of the library refuses: it says so itself, by name.
  */
 #include <string.h>
 
-#include <pabal/buffer.h>
-#include <pabal/mailbox.h>
+#include <pabal/pabal.h>
 
 #include "options.h"
 #include "report.h"
@@ -31,6 +29,10 @@ enum {
 	KEY_BUFFER,
 	KEY_SPSC,
 	KEY_LATEST,
+	KEY_LOCKS,
+	KEY_EVENTS,
+	KEY_ON_DEMAND,
+	KEY_HUGE_PAGES,
 };
 
 static const struct argp_option options[] = {
@@ -44,22 +46,30 @@ static const struct argp_option options[] = {
 	{ "latest", KEY_LATEST, NULL, 0, "Buffer: only the newest item counts", 0 },
 	{ "on-full", KEY_ON_FULL, "WHAT", 0, "Buffer: what a put does when it is full: block (default), fail, drop-oldest", 0 },
 	{ "exist-ok", KEY_EXIST_OK, NULL, 0, "No error if it exists in the same shape", 0 },
-	{ NULL, 0, NULL, 0, "Refused by this version:", 1 },
+	{ NULL, 0, NULL, 0, "A region, shared memory, instead of a mailbox:", 1 },
+	{ "region", KEY_REGION, "SIZE", 0, "Its size; the memory is taken at once", 0 },
+	{ "locks", KEY_LOCKS, "N", 0, "How many locks it has (default 1)", 0 },
+	{ "events", KEY_EVENTS, "N", 0, "How many events (default 1)", 0 },
+	{ "on-demand", KEY_ON_DEMAND, NULL, 0, "Take memory when it is used first", 0 },
+	{ "huge-pages", KEY_HUGE_PAGES, NULL, 0, "Use huge pages", 0 },
+	{ NULL, 0, NULL, 0, "Refused by this version:", 2 },
 	{ "priorities", KEY_PRIORITIES, "N", 0, "Priorities from 0 to N-1 (default 1)", 0 },
 	{ "rendezvous", KEY_RENDEZVOUS, NULL, 0, "A send returns when its message was taken", 0 },
 	{ "ttl", KEY_TTL, "TIME", 0, "Messages older than this are discarded and counted", 0 },
 	{ "delivery-limit", KEY_DELIVERY_LIMIT, "N", 0, "A message delivered N times in vain goes to the dead letters", 0 },
 	{ "dead-letters", KEY_DEAD_LETTERS, "N", 0, "Most dead letters that are kept", 0 },
-	{ "region", KEY_REGION, "SIZE", 0, "A region of shared memory instead of a mailbox", 0 },
 	{ 0 },
 };
 
 struct arguments {
 	const char *name;
-	const char *refused; /* a kind of object that is not in this version */
 	uint64_t item_size;  /* of a buffer; 0: a mailbox */
 	uint32_t buffer_flags;
 	struct pabal_mailbox_opts mailbox;
+	bool is_region;
+	const char *of_mailbox, *of_region; /* the last option that only a mailbox, or a region, has */
+	size_t size;
+	struct pabal_region_opts region;
 };
 
 static uint32_t parse_on_full(const struct argp_state *state, const char *text)
@@ -136,15 +146,56 @@ static int create_buffer(const struct arguments *arguments)
 	return STATUS_DONE;
 }
 
+static error_t parse_region(int key, char *text, const struct argp_state *state, struct arguments *arguments)
+{
+	switch (key) {
+	case KEY_REGION:
+		arguments->is_region = true;
+		arguments->size = option_size(state, "--region", text, 1);
+		return 0;
+	case KEY_LOCKS:
+		arguments->of_region = "--locks";
+		arguments->region.locks = (uint32_t)option_count(state, "--locks", text, 1, UINT32_MAX);
+		return 0;
+	case KEY_EVENTS:
+		arguments->of_region = "--events";
+		arguments->region.events = (uint32_t)option_count(state, "--events", text, 1, UINT32_MAX);
+		return 0;
+	case KEY_ON_DEMAND:
+		arguments->of_region = "--on-demand";
+		arguments->region.flags |= PABAL_REGION_ON_DEMAND;
+		return 0;
+	case KEY_HUGE_PAGES:
+		arguments->of_region = "--huge-pages";
+		arguments->region.flags |= PABAL_REGION_HUGE_PAGES;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static void check_kind(const struct argp_state *state, const struct arguments *arguments)
+{
+	if (arguments->is_region && (arguments->item_size || arguments->buffer_flags))
+		argp_error(state, "--region and --buffer exclude each other: leave out one, and its options");
+	if (arguments->is_region && arguments->of_mailbox)
+		argp_error(state, "%s is for mailboxes: leave it out, or --region", arguments->of_mailbox);
+	if (!arguments->is_region && arguments->of_region)
+		argp_error(state, "%s is for regions: add --region SIZE", arguments->of_region);
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
 	struct arguments *arguments = state->input;
+	error_t r;
 
 	switch (key) {
 	case 'c':
+		arguments->of_mailbox = "--capacity";
 		arguments->mailbox.capacity = (uint32_t)option_count(state, "--capacity", text, 1, UINT32_MAX);
 		return 0;
 	case 'm':
+		arguments->of_mailbox = "--memory";
 		arguments->mailbox.memory_max = option_size(state, "--memory", text, 1);
 		return 0;
 	case KEY_MODE:
@@ -152,10 +203,6 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_EXIST_OK:
 		arguments->mailbox.flags |= PABAL_EXIST_OK;
-		return 0;
-	case KEY_REGION:
-		option_size(state, "--region", text, 1);
-		arguments->refused = "region";
 		return 0;
 	case KEY_BUFFER:
 		arguments->item_size = option_size(state, "--buffer", text, 1);
@@ -166,34 +213,55 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_LATEST:
 		arguments->buffer_flags |= PABAL_BUFFER_LATEST;
 		return 0;
-	case ARGP_KEY_END:
-		check(state, arguments);
-		return 0;
 	case ARGP_KEY_ARG:
 		option_name(state, &arguments->name, text);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		argp_usage(state);
 		return 0;
+	case ARGP_KEY_END:
+		check_kind(state, arguments);
+		check(state, arguments);
+		return 0;
 	default:
-		return parse_policy(key, text, state, &arguments->mailbox);
+		r = parse_region(key, text, state, arguments);
+		if (r != ARGP_ERR_UNKNOWN)
+			return r;
+		r = parse_policy(key, text, state, &arguments->mailbox);
+		if (r == 0)
+			arguments->of_mailbox = "an option of its messages";
+		return r;
 	}
+}
+
+static int create_region(struct arguments *arguments)
+{
+	pabal_region *region;
+	int r;
+
+	arguments->region.flags |= arguments->mailbox.flags & PABAL_EXIST_OK; /* what both kinds have */
+	arguments->region.mode = arguments->mailbox.mode;
+	r = pabal_region_create(arguments->name, arguments->size, &arguments->region, &region);
+	if (r < 0)
+		return report_call(r);
+	pabal_region_close(region);
+	return STATUS_DONE;
 }
 
 int verb_create(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, parse, "NAME", "Make a mailbox, or a buffer. It stays until \"pabal rm\", or until the machine restarts.", NULL, NULL, NULL
+		options, parse, "NAME", "Make a mailbox, a buffer or a region. It stays until \"pabal rm\", or until the machine restarts.", NULL, NULL, NULL
 	};
-	struct arguments arguments = { .mailbox.struct_size = sizeof(arguments.mailbox) };
+	struct arguments arguments = { .mailbox.struct_size = sizeof(arguments.mailbox), .region.struct_size = sizeof(arguments.region) };
 	pabal_mailbox *mailbox;
 	int r;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-	if (arguments.refused)
-		return report("'%s' was not created: a %s cannot be made by this version of the command", arguments.name, arguments.refused);
 	if (arguments.item_size)
 		return create_buffer(&arguments);
+	if (arguments.is_region)
+		return create_region(&arguments);
 	r = pabal_mailbox_create(arguments.name, &arguments.mailbox, &mailbox);
 	if (r < 0)
 		return report_call(r);

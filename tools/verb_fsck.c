@@ -10,6 +10,7 @@
 #include <pabal/base.h>
 
 #include "json.h"
+#include "object.h"
 #include "options.h"
 #include "report.h"
 #include "verb.h"
@@ -33,12 +34,32 @@ static int print_json(const struct look *arguments, const struct pabal_check_res
 	return json_print(json);
 }
 
+struct line {
+	const char *label;
+	uint64_t count;
+};
+
+static void print_lines(const struct line *lines, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		printf("%-20s %15" PRIu64 "\n", lines[i].label, lines[i].count);
+}
+
+/* The blocks of a region are its locks. */
+static void print_locks(const struct pabal_check_result *result)
+{
+	const struct line lines[] = {
+		{ "locks", result->blocks },    { "  free", result->free },
+		{ "  held", result->leased },   { "  held by the dead", result->held_by_dead },
+		{ "corrupt", result->corrupt }, { "bytes in use", result->bytes },
+	};
+
+	print_lines(lines, sizeof(lines) / sizeof(*lines));
+}
+
 static void print_text(const struct pabal_check_result *result)
 {
-	const struct {
-		const char *label;
-		uint64_t count;
-	} lines[] = {
+	const struct line lines[] = {
 		{ "blocks", result->blocks },
 		{ "  free", result->free },
 		{ "  queued", result->queued },
@@ -51,8 +72,7 @@ static void print_text(const struct pabal_check_result *result)
 		{ "bytes in use", result->bytes },
 	};
 
-	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++)
-		printf("%-20s %15" PRIu64 "\n", lines[i].label, lines[i].count);
+	print_lines(lines, sizeof(lines) / sizeof(*lines));
 }
 
 int verb_fsck(int argc, char **argv)
@@ -73,6 +93,8 @@ int verb_fsck(int argc, char **argv)
 		return report_call(r); /* it could not be opened: there is no account */
 	if (arguments.json)
 		status = print_json(&arguments, &result, r == 0);
+	else if (object_find_kind(arguments.name) == PABAL_KIND_REGION)
+		print_locks(&result);
 	else
 		print_text(&result);
 	return r < 0 ? report_call(r) : status;

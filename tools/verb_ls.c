@@ -77,7 +77,10 @@ static void print_row(const struct pabal_object_info *info, int width)
 		print_process(info, width);
 		return;
 	}
-	snprintf(depth, sizeof(depth), "%" PRIu64 "/%" PRIu64, info->depth, info->capacity);
+	if (info->kind == PABAL_KIND_REGION)
+		snprintf(depth, sizeof(depth), "-"); /* nothing waits in a region */
+	else
+		snprintf(depth, sizeof(depth), "%" PRIu64 "/%" PRIu64, info->depth, info->capacity);
 	if (info->alive == info->participants)
 		snprintf(participants, sizeof(participants), "%" PRIu32, info->alive);
 	else

@@ -2,12 +2,11 @@
 /*
  * verb_rm.c - pabal rm NAME...: remove objects. Each failure is reported, and the others are removed all the same.
  */
-#include <errno.h>
 #include <stdlib.h>
 
-#include <pabal/buffer.h>
-#include <pabal/mailbox.h>
+#include <pabal/pabal.h>
 
+#include "object.h"
 #include "options.h"
 #include "report.h"
 #include "verb.h"
@@ -33,10 +32,24 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	}
 }
 
+/* What it is decides by which call it goes; what cannot be looked into is a mailbox until that call says otherwise. */
+static int destroy(const char *name)
+{
+	switch (object_find_kind(name)) {
+	case PABAL_KIND_REGION:
+		return pabal_region_destroy(name);
+	case PABAL_KIND_BUFFER:
+		return pabal_buffer_destroy(name);
+	default:
+		return pabal_mailbox_destroy(name);
+	}
+}
+
 int verb_rm(int argc, char **argv)
 {
 	static const struct argp argp = {
-		NULL, parse, "NAME...", "Remove objects: senders are told, receivers still get what is waiting.", NULL, NULL, NULL,
+		NULL, parse, "NAME...", "Remove objects: whoever waits on one is told; what is waiting in a mailbox can still be received.",
+		NULL, NULL,  NULL,
 	};
 	struct names names = { .names = calloc((size_t)argc, sizeof(*names.names)) };
 	int r, status = STATUS_DONE;
@@ -50,9 +63,7 @@ int verb_rm(int argc, char **argv)
 					names.names[i]);
 			continue;
 		}
-		r = pabal_mailbox_destroy(names.names[i]);
-		if (r == -EINVAL) /* of another kind, or no name at all */
-			r = pabal_buffer_destroy(names.names[i]);
+		r = destroy(names.names[i]);
 		if (r < 0)
 			status = report_call(r);
 	}

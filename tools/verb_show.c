@@ -74,6 +74,39 @@ static void print_process(const struct object *object)
 		printf("%10d  %10u  @%s\n", (int)object->links[i].claimed_pid, (unsigned)object->links[i].claimed_uid, object->links[i].peer);
 }
 
+static void print_region(const struct object *object)
+{
+	const struct pabal_region_stats *stats = &object->region;
+	char text[UNITS_TEXT_SIZE];
+
+	print_line("size", format_size(text, stats->size));
+	print_line("memory", format_size(text, stats->memory));
+	print_count("locks", stats->locks);
+	print_count("events", stats->events);
+	print_count("locks held", stats->locks_held);
+	print_count("inherited", stats->inherited);
+	print_count("late wakes", stats->late_wakes);
+}
+
+static void print_locks(const struct object *object)
+{
+	if (object->lock_count == 0)
+		return;
+	printf("\n%10s  %10s  %-5s  %s\n", "LOCK", "HELD BY", "STATE", "DATA");
+	for (uint32_t i = 0; i < object->lock_count; i++) {
+		const struct pabal_lock_info *lock = &object->locks[i];
+		char pid[UNITS_TEXT_SIZE] = "-";
+
+		if (lock->id)
+			snprintf(pid, sizeof(pid), "%d", (int)lock->claimed_pid);
+		printf("%10" PRIu32 "  %10s  %-5s  %s\n", lock->index, pid,
+		       !lock->id     ? "free"
+		       : lock->alive ? "alive"
+				     : "dead",
+		       lock->inherited || (lock->id && !lock->alive) ? "left by a dead holder" : "in order");
+	}
+}
+
 static void print_mailbox(const struct object *object)
 {
 	const struct pabal_mailbox_stats *stats = &object->stats;
@@ -160,8 +193,12 @@ int verb_show(int argc, char **argv)
 		if (object.info.kind == PABAL_KIND_PROCESS) {
 			print_process(&object);
 		} else {
-			print_mailbox(&object);
+			if (object.info.kind == PABAL_KIND_REGION)
+				print_region(&object);
+			else
+				print_mailbox(&object);
 			print_participants(&object);
+			print_locks(&object);
 		}
 	}
 	object_free(&object);

@@ -47,7 +47,7 @@ struct lock_wait {
 	uint32_t promised; /* whose number in `patient` we have seen last */
 	uint32_t taker;    /* our number, while it stands there */
 	bool signalled;    /* a signal handler ran while we slept */
-	bool slice_ended;  /* look for the dead; at first, too */
+	bool slice_ended;  /* look whether the holder is dead; at first, too */
 	bool late;         /* the last sleep ended by itself */
 };
 
@@ -184,11 +184,11 @@ static void sleep_once(struct lock_wait *wait, pabal__bell *bell, uint32_t armed
 		return;
 	r = pabal__futex_wait(bell, armed, duration);
 	wait->signalled |= r == -EINTR;
+	wait->slice_ended = r == -ETIMEDOUT; /* whichever end it was: the holder may be dead */
 	wait->late = r == -ETIMEDOUT && duration == wait->slice && atomic_load_explicit(bell, memory_order_relaxed) == armed; /* a look */
 	if (wait->late) {
 		struct pabal__burial burial = { 0 };
 
-		wait->slice_ended = true;
 		wait->slice = pabal__slice_next(wait->slice);
 		pabal__bury_dead(&wait->region->segment, &burial);
 	}

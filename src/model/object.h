@@ -25,6 +25,8 @@ struct pabal__object_kind {
 	uint64_t (*reclaim)(struct pabal__segment *segment, uint32_t me);
 	/* Account for everything that could be wrong. -ENOMEM. */
 	int (*account)(struct pabal__segment *segment, struct pabal_check_result *ret_result);
+	/* A wait of @participant, for pabal_waits(): what it is for, where that is not a message or room. NULL: it is. */
+	void (*tell_wait)(const struct pabal__segment *segment, const struct pabal__participant *participant, struct pabal_wait_info *info);
 	/* Depth, capacity, memory and memory_max for pabal_list(). */
 	void (*describe)(struct pabal__segment *segment, struct pabal_object_info *info);
 };

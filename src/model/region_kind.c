@@ -58,6 +58,27 @@ void pabal__region_notify(const struct pabal__segment *segment)
 	}
 }
 
+/* For an event, where others wait for a message; for a lock, where others wait for room. */
+static void tell_wait(const struct pabal__segment *segment, const struct pabal__participant *participant, struct pabal_wait_info *info)
+{
+	uint64_t index = atomic_load_explicit(&participant->waits_index, memory_order_relaxed), word; /* alone, here and below: looks */
+	uint32_t owner;
+
+	if (info->what == PABAL_WAITS_MESSAGE) {
+		info->what = PABAL_WAITS_EVENT;
+		info->index = (uint32_t)index;
+		return;
+	}
+	info->what = PABAL_WAITS_LOCK;
+	info->index = (uint32_t)(index >> 32);
+	if (info->index >= segment->shape.locks)
+		return;
+	word = atomic_load_explicit(&pabal__lock_at(segment, info->index)->word, memory_order_relaxed);
+	owner = pabal__lock_owner(word);
+	if (owner && owner <= pabal__participants_high(segment))
+		info->waker_pid = (pid_t)(atomic_load_explicit(&pabal__participant_at(segment, owner)->identity, memory_order_relaxed) >> 32);
+}
+
 static void describe(struct pabal__segment *segment, struct pabal_object_info *info)
 {
 	struct stat st;
@@ -80,5 +101,6 @@ const struct pabal__object_kind pabal__region_kind = {
 	.bury = bury,
 	.notify = pabal__region_notify,
 	.account = pabal__region_account,
+	.tell_wait = tell_wait,
 	.describe = describe,
 };

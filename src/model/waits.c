@@ -27,11 +27,14 @@ static uint64_t look(pabal__word *word)
 	return atomic_load_explicit(word, memory_order_relaxed); /* alone: a look */
 }
 
-static int tell(struct waits *waits, struct pabal_wait_info *info, uint32_t what, uint64_t word)
+static int tell(struct waits *waits, const struct pabal__segment *segment, uint32_t id, struct pabal_wait_info *info, uint64_t word)
 {
+	const struct pabal__object_kind *kind = pabal__object_kind(segment);
+
 	if (word == 0)
 		return 0;
-	info->what = what;
+	if (kind->tell_wait)
+		kind->tell_wait(segment, pabal__participant_at(segment, id), info);
 	pabal__waiting_read(word, pabal__clock_now(), &info->since_ns, &info->deadline_ns);
 	waits->count++;
 	return waits->each(info, waits->data);
@@ -50,8 +53,11 @@ static int tell_participant(struct waits *waits, struct pabal__segment *segment,
 	memcpy(info.name, segment->name, sizeof info.name);
 	info.claimed_pid = (pid_t)(identity >> 32);
 	info.claimed_uid = (uid_t)identity;
-	r = tell(waits, &info, PABAL_WAITS_MESSAGE, message);
-	return r ? r : tell(waits, &info, PABAL_WAITS_ROOM, room);
+	info.what = PABAL_WAITS_MESSAGE;
+	r = tell(waits, segment, id, &info, message);
+	info.what = PABAL_WAITS_ROOM;
+	info.index = 0;
+	return r ? r : tell(waits, segment, id, &info, room);
 }
 
 static int tell_one(const struct pabal__directory *directory, const char *name, void *data)
