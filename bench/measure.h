@@ -12,6 +12,7 @@ void measure_many(const struct settings *settings);       /* messages per second
 void measure_stream(const struct settings *settings);     /* one way through a link, in place */
 void measure_hand_over(const struct settings *settings);  /* zero copy */
 void measure_calls(const struct settings *settings);      /* system calls per message */
+void measure_lock(const struct settings *settings);       /* a lock of a region beside glibc's mutexes */
 void measure_cost(const struct settings *settings);       /* create, open, memory, an idle receiver */
 
 #endif

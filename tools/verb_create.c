@@ -63,7 +63,7 @@ static const struct argp_option options[] = {
 
 struct arguments {
 	const char *name;
-	uint64_t item_size;  /* of a buffer; 0: a mailbox */
+	uint64_t item_size; /* of a buffer; 0: a mailbox */
 	uint32_t buffer_flags;
 	struct pabal_mailbox_opts mailbox;
 	bool is_region;
@@ -251,7 +251,8 @@ static int create_region(struct arguments *arguments)
 int verb_create(int argc, char **argv)
 {
 	static const struct argp argp = {
-		options, parse, "NAME", "Make a mailbox, a buffer or a region. It stays until \"pabal rm\", or until the machine restarts.", NULL, NULL, NULL
+		options, parse, "NAME", "Make a mailbox, a buffer or a region. It stays until \"pabal rm\", or until the machine restarts.",
+		NULL,    NULL,  NULL
 	};
 	struct arguments arguments = { .mailbox.struct_size = sizeof(arguments.mailbox), .region.struct_size = sizeof(arguments.region) };
 	pabal_mailbox *mailbox;

@@ -37,10 +37,12 @@ struct event_wait {
 
 int pabal_region_event(pabal_region *region, uint32_t index, uint32_t *ret_now)
 {
-	int r = pabal__region_check(region, false, index, region ? region->event_count : 0, PABAL_NOWAIT);
+	int r = pabal__region_check(region, false, PABAL_NOWAIT);
 
 	if (r < 0)
 		return r;
+	if (index >= region->event_count)
+		return pabal__region_no_index(region, index);
 	if (!ret_now)
 		return pabal__fail_with(-EINVAL, "ret_now is NULL: it receives the event's number");
 	*ret_now = atomic_load_explicit(&region->events[index].count, memory_order_acquire); /* pairs with the count of pabal_region_notify() */
@@ -66,10 +68,12 @@ int pabal_region_notify(pabal_region *region, uint32_t index, uint32_t count_max
 {
 	struct pabal__event *event;
 	uint32_t bell;
-	int r = pabal__region_check(region, true, index, region ? region->event_count : 0, PABAL_NOWAIT);
+	int r = pabal__region_check(region, true, PABAL_NOWAIT);
 
 	if (r < 0)
 		return r;
+	if (index >= region->event_count)
+		return pabal__region_no_index(region, index);
 	if (pabal__object_ended(&region->segment))
 		return pabal__region_say(-ESHUTDOWN);
 	event = region->events + index;
@@ -187,10 +191,12 @@ static int wait_for(struct event_wait *wait, uint32_t index)
 int pabal_region_wait(pabal_region *region, uint32_t index, uint32_t seen, uint32_t *ret_now, int64_t timeout_ns)
 {
 	struct event_wait wait = { .region = region, .seen = seen, .slice = PABAL__SLICE_MIN };
-	int r = pabal__region_check(region, true, index, region ? region->event_count : 0, timeout_ns);
+	int r = pabal__region_check(region, true, timeout_ns);
 
 	if (r < 0)
 		return r;
+	if (index >= region->event_count)
+		return pabal__region_no_index(region, index);
 	wait.event = region->events + index;
 	wait.deadline = pabal__clock_deadline(timeout_ns);
 	if (pabal__object_ended(&region->segment))

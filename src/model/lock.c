@@ -92,10 +92,12 @@ int pabal_region_lock(pabal_region *region, uint32_t index, int64_t timeout_ns)
 {
 	struct pabal__lock *lock;
 	uint64_t word = 0;
-	int r = pabal__region_check(region, true, index, region ? region->lock_count : 0, timeout_ns);
+	int r = pabal__region_check(region, true, timeout_ns);
 
 	if (r < 0)
 		return r;
+	if (index >= region->lock_count)
+		return pabal__region_no_index(region, index);
 	if (pabal__object_ended(&region->segment))
 		return pabal__region_say(-ESHUTDOWN);
 	lock = region->locks + index;
@@ -131,10 +133,12 @@ int pabal_region_unlock(pabal_region *region, uint32_t index)
 {
 	struct pabal__lock *lock;
 	uint64_t word;
-	int r = pabal__region_check(region, true, index, region ? region->lock_count : 0, PABAL_NOWAIT);
+	int r = pabal__region_check(region, true, PABAL_NOWAIT);
 
 	if (r < 0)
 		return r;
+	if (index >= region->lock_count)
+		return pabal__region_no_index(region, index);
 	if (atomic_load_explicit(&region->holders[index], memory_order_relaxed) != pabal__region_thread())
 		return pabal__fail_with(-EINVAL, "this thread does not hold that lock: lock it first; who locked it unlocks it");
 	lock = region->locks + index;

@@ -22,7 +22,7 @@ enum {
 	SPIN_START_NS = 4000, /* as in wait/wait.c */
 };
 
-int pabal__region_refuse(const pabal_region *region, bool write, uint32_t index, uint32_t count)
+int pabal__region_refuse(const pabal_region *region, bool write)
 {
 	if (!region || region->magic != PABAL__REGION_MAGIC)
 		return pabal__fail_with(-EINVAL, "this is no open region handle");
@@ -31,10 +31,13 @@ int pabal__region_refuse(const pabal_region *region, bool write, uint32_t index,
 					"this handle was opened before a fork and belongs to the parent: open the region again in the child");
 	if (write && (region->flags & PABAL_READ_ONLY))
 		return pabal__fail_with(-EPERM, "this handle is read-only: open the region without PABAL_READ_ONLY");
-	if (index >= count)
-		return pabal__fail(-EINVAL, "'%s' has no number %u there: it was created with %u locks and %u events, counted from 0",
-				   region->segment.name, index, region->lock_count, region->event_count);
 	return pabal__fail_with(-EINVAL, "the time-out is negative: PABAL_NOWAIT, PABAL_FOREVER or nanoseconds");
+}
+
+int pabal__region_no_index(const pabal_region *region, uint32_t index)
+{
+	return pabal__fail(-EINVAL, "'%s' has no number %u there: it was created with %u locks and %u events, counted from 0", region->segment.name,
+			   index, region->lock_count, region->event_count);
 }
 
 int pabal__region_say(int error)

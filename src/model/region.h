@@ -60,17 +60,20 @@ static inline uintptr_t pabal__region_thread(void)
 }
 
 /* Why pabal__region_check() refuses. */
-int pabal__region_refuse(const pabal_region *region, bool write, uint32_t index, uint32_t count) __attribute__((cold));
+int pabal__region_refuse(const pabal_region *region, bool write) __attribute__((cold));
 
-/* Is this handle fit for use, and is there such a lock or event? 0, -EINVAL, -ESTALE, -EPERM. */
-static inline int pabal__region_check(const pabal_region *region, bool write, uint32_t index, uint32_t count, int64_t timeout_ns)
+/* Is this handle fit for use? 0, -EINVAL, -ESTALE, -EPERM. */
+static inline int pabal__region_check(const pabal_region *region, bool write, int64_t timeout_ns)
 {
-	if (__builtin_expect(index < count && region->magic == PABAL__REGION_MAGIC && region->generation == pabal__fork_generation() &&
+	if (__builtin_expect(region && region->magic == PABAL__REGION_MAGIC && region->generation == pabal__fork_generation() &&
 				     !(write && (region->flags & PABAL_READ_ONLY)) && timeout_ns >= PABAL_FOREVER,
 			     1))
 		return 0;
-	return pabal__region_refuse(region, write, index, count);
+	return pabal__region_refuse(region, write);
 }
+
+/* There is no such lock or event. */
+int pabal__region_no_index(const pabal_region *region, uint32_t index) __attribute__((cold));
 
 /* The sentence for -EAGAIN, -ETIMEDOUT and the like; formats nothing. Returns @error. */
 int pabal__region_say(int error);

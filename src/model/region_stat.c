@@ -51,7 +51,7 @@ int pabal_region_stat(pabal_region *region, struct pabal_region_stats *stats)
 {
 	struct pabal_region_stats own = { .struct_size = sizeof own };
 	size_t size;
-	int r = pabal__region_check(region, false, 0, region ? region->lock_count : 0, PABAL_NOWAIT);
+	int r = pabal__region_check(region, false, PABAL_NOWAIT);
 
 	if (r < 0)
 		return r;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -26,6 +27,21 @@ static bool is_chosen(const char *path, const char *choice)
 	return found;
 }
 
+/* A line is "ID PARENT MAJOR:MINOR ..."; 0 if it is none. */
+static dev_t device_of(const char *line)
+{
+	unsigned long major_number, minor_number;
+	char *end;
+
+	strtoul(line, &end, 10);
+	strtoul(end, &end, 10);
+	major_number = strtoul(end, &end, 10);
+	if (*end != ':')
+		return 0;
+	minor_number = strtoul(end + 1, &end, 10);
+	return makedev((unsigned)major_number, (unsigned)minor_number);
+}
+
 /* "huge=" of the mount with this device number; never, if nothing is said. */
 static bool mount_has_huge(dev_t device)
 {
@@ -36,10 +52,9 @@ static bool mount_has_huge(dev_t device)
 	if (!file)
 		return false;
 	while (fgets(line, sizeof line, file)) {
-		unsigned major_number, minor_number;
 		const char *options = strstr(line, " - ");
 
-		if (sscanf(line, "%*d %*d %u:%u", &major_number, &minor_number) != 2 || makedev(major_number, minor_number) != device || !options)
+		if (!options || device_of(line) != device)
 			continue;
 		options = strstr(options, "huge=");
 		found |= options && strncmp(options, "huge=never", 10) != 0;

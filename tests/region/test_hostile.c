@@ -211,7 +211,7 @@ static void garbage_does_not_spread(void **state)
 			seeds[i] = round * WORKERS + i;
 			pids[i] = child_start(work, &seeds[i]);
 		}
-		assert_true(eventually_at_least(&common->ready, (round + 1) * WORKERS));
+		assert_true(eventually_at_least(&common->ready, (uint64_t)(round + 1) * WORKERS));
 		scribble(region, &random);
 		atomic_store(&common->stop, 1);
 		for (uint32_t i = 0; i < WORKERS; i++)

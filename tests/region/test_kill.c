@@ -441,7 +441,7 @@ int main(int argc, char **argv)
 	if (common == MAP_FAILED)
 		return 1;
 	if (argc > 1)
-		stride = atoi(argv[1]) > 0 ? (uint32_t)atoi(argv[1]) : 1;
+		stride = (uint32_t)strtoul(argv[1], NULL, 10) + !strtoul(argv[1], NULL, 10);
 #ifdef PABAL_TEST
 	return expect_caught(stride);
 #endif

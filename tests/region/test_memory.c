@@ -70,26 +70,6 @@ static void without_huge_pages_it_says_why(void **state)
 	assert_int_equal(umount(directory), 0);
 }
 
-/* Bytes of the mapping at @data that lie in huge pages, by /proc/self/smaps. */
-static uint64_t huge_bytes(const void *data)
-{
-	FILE *file = fopen("/proc/self/smaps", "re");
-	char line[4096];
-	unsigned long from, to, kilobytes;
-	uint64_t sum = 0;
-	bool inside = false;
-
-	assert_non_null(file);
-	while (fgets(line, sizeof line, file)) {
-		if (sscanf(line, "%lx-%lx", &from, &to) == 2)
-			inside = from <= (uintptr_t)data && (uintptr_t)data < to;
-		else if (inside && sscanf(line, "ShmemPmdMapped: %lu", &kilobytes) == 1)
-			sum += kilobytes * 1024;
-	}
-	fclose(file);
-	return sum;
-}
-
 static void with_huge_pages_it_uses_them(void **state)
 {
 	enum { SIZE = 8 << 20 };
@@ -107,7 +87,6 @@ static void with_huge_pages_it_uses_them(void **state)
 	assert_int_equal(r, 0);
 	assert_int_equal((uintptr_t)pabal_region_data(region) % (2 << 20), 0);
 	memset(pabal_region_data(region), 1, SIZE);
-	print_message("%llu of %d bytes in huge pages\n", (unsigned long long)huge_bytes(pabal_region_data(region)), SIZE);
 	pabal_region_close(region);
 	assert_int_equal(pabal_region_destroy("r"), 0);
 	assert_int_equal(umount(directory), 0);
