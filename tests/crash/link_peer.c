@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -271,6 +272,7 @@ _Noreturn void link_be_peer(struct link_scene *scene)
 	static struct link_side side;
 	int r;
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGALRM, SIG_DFL); /* the driver's hang detector */
 	side = (struct link_side){ .shared = scene->shared, .next_sent = 1, .next_received = 1, .size = scene->size };
 	link_await(&scene->shared->victim_pid);
