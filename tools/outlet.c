@@ -51,10 +51,10 @@ int outlet_open(struct outlet *outlet, const struct outlet_options *options)
 	return process_name(options->name) ? announce(outlet) : open_mailbox(outlet);
 }
 
-int outlet_connect(void *argument, int64_t timeout_ns)
+int outlet_connect(void *data, int64_t timeout_ns)
 {
 	struct pabal_link_stats stats = { .struct_size = sizeof(stats) };
-	struct outlet *outlet = argument;
+	struct outlet *outlet = data;
 	int r;
 
 	if (!outlet->self)

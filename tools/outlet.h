@@ -24,8 +24,8 @@ struct outlet {
 /** outlet_open() - open the mailbox, or announce ourselves. Return: STATUS_DONE, or a status whose reason was reported. Close it either way. */
 int outlet_open(struct outlet *outlet, const struct outlet_options *options);
 
-/** outlet_connect() - have the link, if it is to a process. May be called again after -ETIMEDOUT. Return: as the library. @outlet: a struct outlet. */
-int outlet_connect(void *outlet, int64_t timeout_ns);
+/** outlet_connect() - have the link, if it is to a process. May be called again after -ETIMEDOUT. Return: as the library. @data: a struct outlet. */
+int outlet_connect(void *data, int64_t timeout_ns);
 
 /** outlet_send() - send one. Return: as the library. */
 int outlet_send(struct outlet *outlet, const struct pabal_message_opts *message, const void *data, size_t size, int64_t timeout_ns);

@@ -185,6 +185,14 @@ static void print_text(struct story *story)
 	each_cycle(story, tell_cycle, NULL);
 }
 
+/* In milliseconds: more is not known. */
+static struct json_object *seconds_json(int64_t ns)
+{
+	int64_t ms = ns / 1000000;
+
+	return json_object_new_double((double)ms / 1000);
+}
+
 static struct json_object *wait_json(const struct waits *waits, const struct wait *wait)
 {
 	struct json_object *json = json_object_new_object(), *wakers = json_object_new_array();
@@ -197,10 +205,8 @@ static struct json_object *wait_json(const struct waits *waits, const struct wai
 		json_object_object_add(json, "peer", *wait->info.peer ? json_object_new_string(wait->info.peer) : NULL);
 	if (wait->info.kind == PABAL_KIND_REGION)
 		json_add_count(json, "index", wait->info.index);
-	json_object_object_add(json, "seconds", json_object_new_double((double)((now_ns - wait->info.since_ns) / 1000000) / 1000));
-	json_object_object_add(
-		json, "seconds_left",
-		wait->info.deadline_ns == INT64_MAX ? NULL : json_object_new_double((double)((wait->info.deadline_ns - now_ns) / 1000000) / 1000));
+	json_object_object_add(json, "seconds", seconds_json(now_ns - wait->info.since_ns));
+	json_object_object_add(json, "seconds_left", wait->info.deadline_ns == INT64_MAX ? NULL : seconds_json(wait->info.deadline_ns - now_ns));
 	for (uint32_t i = 0; i < wait->waker_count; i++)
 		json_object_array_add(wakers, json_object_new_int64(waits->parties[wait->wakers[i]].pid));
 	json_object_object_add(json, "wakers", wakers);

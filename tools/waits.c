@@ -51,20 +51,35 @@ static bool is_in(const struct look *look, const struct pabal_wait_info *info)
 	return false;
 }
 
+/* The part of a line of /proc/PID/stat after the name: the state, and after 17 more fields the number of threads. */
+static void read_state(struct party *party, char *fields)
+{
+	char *rest = NULL, *word = strtok_r(fields, " ", &rest);
+
+	party->state = word ? *word : '\0';
+	for (int i = 0; i < 17 && word; i++)
+		word = strtok_r(NULL, " ", &rest);
+	party->threads = word ? (uint32_t)strtoul(word, NULL, 10) : 0;
+}
+
 /* What /proc tells. A process that is not there, or in another pid namespace, stays without command and state. */
 static void describe(struct party *party)
 {
-	char path[40], line[512], *end;
+	char path[40], line[512], *begin, *end;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)party->pid);
 	file = fopen(path, "re");
 	if (!file)
 		return;
-	end = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL; /* the name may hold parentheses itself */
-	if (end && sscanf(end, ") %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %u", &party->state, &party->threads) == 2) {
-		*end = '\0';
-		snprintf(party->command, sizeof(party->command), "%s", strchr(line, '(') + 1);
+	if (fgets(line, sizeof(line), file)) {
+		begin = strchr(line, '(');
+		end = strrchr(line, ')'); /* the name may hold parentheses itself */
+		if (begin && end) {
+			*end = '\0';
+			snprintf(party->command, sizeof(party->command), "%s", begin + 1);
+			read_state(party, end + 1);
+		}
 	}
 	fclose(file);
 }
