@@ -38,6 +38,12 @@ enum pabal__block_word {
 	PABAL__WORD_TIME,     /* with PABAL_TIMESTAMPS only */
 };
 
+/*
+ * What stands in WORD_SEQUENCE of a block that is on loan. A committed one keeps its header until it is taken, and so does a copy of the loan; the sequence that the commit
+ * wrote tells the two apart. No message has this one: its length would be 2^48 - 2^32 bytes at least.
+ */
+#define PABAL__SEQUENCE_LOANED UINT64_MAX
+
 struct pabal__block {
 	pabal__word *words;
 	uint8_t *data;

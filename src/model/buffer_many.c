@@ -132,6 +132,7 @@ static int loan(struct pabal__buffer_call *call)
 	pabal__side_leave(&mailbox->sending, entered);
 	if (r)
 		return r;
+	pabal__block_set(&call->block, PABAL__WORD_SEQUENCE, PABAL__SEQUENCE_LOANED);
 	call->loan->data = call->block.data;
 	call->loan->size = call->buffer->item_size;
 	call->loan->reserved[PABAL__ITEM_NUMBER] = call->block.number;
@@ -148,11 +149,21 @@ static int find_block(const pabal_buffer *buffer, const uint64_t *words, struct 
 	return pabal__fail_with(-EINVAL, "this loan or take has ended already, or is another handle's");
 }
 
+/* The block of a loan that was not committed: a copy of one that was is refused. */
+static int find_loan(struct pabal__buffer_call *call)
+{
+	int r = find_block(call->buffer, call->loan->reserved, &call->block);
+
+	if (r == 0 && pabal__block_get(&call->block, PABAL__WORD_SEQUENCE) != PABAL__SEQUENCE_LOANED)
+		r = pabal__fail_with(-EINVAL, "this loan was committed already");
+	return r;
+}
+
 static int commit(struct pabal__buffer_call *call)
 {
 	pabal_mailbox *mailbox = call->call.mailbox;
 	bool entered, look = false;
-	int r = find_block(call->buffer, call->loan->reserved, &call->block);
+	int r = find_loan(call);
 
 	if (r < 0)
 		return r;
@@ -163,6 +174,8 @@ static int commit(struct pabal__buffer_call *call)
 	r = send_block(call);
 	if (r == 0)
 		look = count_put(mailbox, 1);
+	else /* an attempt may have written one */
+		pabal__block_set(&call->block, PABAL__WORD_SEQUENCE, PABAL__SEQUENCE_LOANED);
 	pabal__side_leave(&mailbox->sending, entered);
 	if (r == 0)
 		pabal__mailbox_ring_items(mailbox);
@@ -173,7 +186,7 @@ static int commit(struct pabal__buffer_call *call)
 
 static int cancel(struct pabal__buffer_call *call)
 {
-	int r = find_block(call->buffer, call->loan->reserved, &call->block);
+	int r = find_loan(call);
 
 	if (r == 0)
 		pabal__mailbox_free(call->call.mailbox, &call->block, call->loan->reserved[PABAL__ITEM_HEADER]);

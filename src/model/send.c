@@ -224,6 +224,7 @@ int pabal_mailbox_loan(pabal_mailbox *mailbox, size_t size, struct pabal_loan *r
 		pabal__mailbox_say(r);
 	if (r < 0)
 		return r;
+	pabal__block_set(&send.block, PABAL__WORD_SEQUENCE, PABAL__SEQUENCE_LOANED);
 	memset(ret_loan, 0, sizeof *ret_loan);
 	ret_loan->data = send.block.data;
 	ret_loan->size = size;
@@ -238,7 +239,7 @@ static int loan_block(const pabal_mailbox *mailbox, const struct pabal_loan *loa
 {
 	if (loan && loan->data && loan->reserved[LOAN_HANDLE] == (uintptr_t)mailbox && loan->reserved[LOAN_BLOCK] < PABAL__BLOCKS &&
 	    pabal__block_find(&mailbox->segment, (uint32_t)loan->reserved[LOAN_BLOCK], ret_block) &&
-	    owned_header(ret_block) == loan->reserved[LOAN_HEADER])
+	    owned_header(ret_block) == loan->reserved[LOAN_HEADER] && pabal__block_get(ret_block, PABAL__WORD_SEQUENCE) == PABAL__SEQUENCE_LOANED)
 		return 0;
 	return pabal__fail_with(-EINVAL, "this is no loan of this handle: it was committed or cancelled already, or is another handle's");
 }
@@ -264,6 +265,8 @@ int pabal_mailbox_commit_with(pabal_mailbox *mailbox, const struct pabal_message
 		pabal__mailbox_say(r);
 	if (r == 0)
 		memset(loan, 0, sizeof *loan);
+	else /* an attempt may have written one */
+		pabal__block_set(&send.block, PABAL__WORD_SEQUENCE, PABAL__SEQUENCE_LOANED);
 	return r;
 }
 

@@ -286,6 +286,27 @@ static void loans_of_the_default_form(void **state)
 	end(buffer);
 }
 
+static void a_copy_of_a_committed_loan_is_no_loan(void **state)
+{
+	(void)state;
+	for (int form = 0; form < 3; form++) {
+		struct pabal_loan loan, copy;
+		pabal_buffer *buffer = NULL;
+		struct item item = { 0 };
+
+		assert_int_equal(pabal_buffer_create("b", sizeof item, 4, BOPTS(.flags = forms[form]), &buffer), 0);
+		assert_int_equal(pabal_buffer_loan(buffer, 1, &loan, PABAL_NOWAIT), 0);
+		memset(loan.data, 0, sizeof item);
+		copy = loan;
+		assert_int_equal(pabal_buffer_commit(buffer, &loan, sizeof item), 0);
+		assert_int_equal(pabal_buffer_commit(buffer, &copy, sizeof item), -EINVAL);
+		assert_int_equal(pabal_buffer_cancel(buffer, &copy), -EINVAL);
+		assert_int_equal(pabal_buffer_get(buffer, &item, 1, NULL, PABAL_NOWAIT), 0);
+		assert_int_equal(pabal_buffer_get(buffer, &item, 1, NULL, PABAL_NOWAIT), -EAGAIN);
+		end(buffer);
+	}
+}
+
 static void spsc_and_latest_lend_one_at_a_time(void **state)
 {
 	(void)state;
@@ -593,6 +614,7 @@ int main(void)
 		cmocka_unit_test(in_place),
 		cmocka_unit_test(a_loan_that_is_cancelled_leaves_nothing),
 		cmocka_unit_test(loans_of_the_default_form),
+		cmocka_unit_test(a_copy_of_a_committed_loan_is_no_loan),
 		cmocka_unit_test(spsc_and_latest_lend_one_at_a_time),
 		cmocka_unit_test(closing_gives_back),
 		cmocka_unit_test(latest_gives_the_newest),

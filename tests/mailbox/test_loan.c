@@ -91,6 +91,44 @@ static void a_full_mailbox_leaves_the_loan_a_loan(void **state)
 	assert_int_equal(pabal_mailbox_destroy("a"), 0);
 }
 
+/* The message is in the queue, and its block still says that it is ours. */
+static void a_copy_of_a_committed_loan_is_no_loan(void **state)
+{
+	static const size_t sizes[] = { 1, 100, 5000 };
+	pabal_mailbox *a;
+
+	(void)state;
+	assert_int_equal(pabal_mailbox_create("a", OPTS(.capacity = 2), &a), 0);
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		struct pabal_loan loan, copy, third;
+		char buffer[5000] = { 0 };
+		size_t size;
+
+		assert_int_equal(pabal_mailbox_loan(a, sizes[i], &loan, PABAL_NOWAIT), 0);
+		memset(loan.data, 'x', sizes[i]);
+		copy = loan;
+		assert_int_equal(pabal_mailbox_commit(a, &loan, sizes[i], PABAL_NOWAIT), 0);
+		third = copy;
+		assert_int_equal(pabal_mailbox_commit(a, &copy, sizes[i], PABAL_NOWAIT), -EINVAL);
+		assert_int_equal(pabal_mailbox_cancel(a, &third), -EINVAL);
+		/* A commit that failed leaves a loan that can be committed. */
+		assert_int_equal(pabal_mailbox_send(a, "y", 1, PABAL_NOWAIT), 0);
+		assert_int_equal(pabal_mailbox_loan(a, 1, &loan, PABAL_NOWAIT), 0);
+		assert_int_equal(pabal_mailbox_commit(a, &loan, 1, PABAL_NOWAIT), -EAGAIN);
+		assert_int_equal(pabal_mailbox_receive(a, buffer, sizeof buffer, &size, PABAL_NOWAIT), 0);
+		assert_int_equal(size, sizes[i]);
+		assert_int_equal(buffer[size - 1], 'x');
+		assert_int_equal(pabal_mailbox_commit(a, &loan, 1, PABAL_NOWAIT), 0);
+		for (int j = 0; j < 2; j++)
+			assert_int_equal(pabal_mailbox_receive(a, buffer, sizeof buffer, &size, PABAL_NOWAIT), 0);
+		assert_int_equal(pabal_mailbox_receive(a, buffer, sizeof buffer, &size, PABAL_NOWAIT), -EAGAIN);
+		assert_int_equal(pabal_mailbox_commit(a, &third, sizes[i], PABAL_NOWAIT), -EINVAL);
+	}
+	expect_sound("a", NULL);
+	pabal_mailbox_close(a);
+	assert_int_equal(pabal_mailbox_destroy("a"), 0);
+}
+
 static void close_cancels_loans_and_redelivers_leases(void **state)
 {
 	static const uint32_t flags[] = { 0, PABAL_MAILBOX_DROP_ON_DEATH };
@@ -131,6 +169,7 @@ int main(void)
 		cmocka_unit_test(a_loan_is_sent_by_commit),
 		cmocka_unit_test(a_cancelled_loan_never_was),
 		cmocka_unit_test(a_full_mailbox_leaves_the_loan_a_loan),
+		cmocka_unit_test(a_copy_of_a_committed_loan_is_no_loan),
 		cmocka_unit_test(close_cancels_loans_and_redelivers_leases),
 	};
 
