@@ -47,7 +47,8 @@ enum pabal__block_word {
 struct pabal__block {
 	pabal__word *words;
 	uint8_t *data;
-	uint64_t room; /* payload bytes */
+	uint64_t room;   /* payload bytes */
+	uint64_t length; /* of the message in it, as whoever took it has read it, once, and compared with room */
 	uint32_t number;
 };
 
@@ -116,7 +117,7 @@ static inline void pabal__block_set(const struct pabal__block *block, enum pabal
 	atomic_store_explicit(&block->words[word], value, memory_order_relaxed);
 }
 
-/* The length as it stands there; the caller compares it with block->room before use. */
+/* The length as it stands there; whoever takes the message compares it with block->room, and keeps it in block->length. */
 static inline uint64_t pabal__block_length(const struct pabal__block *block)
 {
 	return (pabal__block_get(block, PABAL__WORD_SEQUENCE) & 0xffff) << 32 | pabal__block_get(block, PABAL__WORD_LENGTH) >> 32;

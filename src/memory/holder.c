@@ -153,10 +153,19 @@ static int open_file(const struct pabal__directory *directory, const char *name,
 {
 	int fd = openat(directory->fd, name, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
 
-	return fd >= 0                                                                  ? fd
-	       : errno == ENFILE                                                        ? -EMFILE
-	       : errno == ELOOP || errno == ENXIO || errno == EISDIR || errno == ENODEV ? -EBADMSG
-											: pabal__errno();
+	if (fd >= 0)
+		return fd;
+	switch (errno) {
+	case ENFILE:
+		return -EMFILE;
+	case ELOOP:
+	case ENXIO:
+	case EISDIR:
+	case ENODEV:
+		return -EBADMSG;
+	default:
+		return pabal__errno();
+	}
 }
 
 int pabal__holder_look(const struct pabal__directory *directory, const char *name, struct pabal__holder_info *ret_info, int *ret_fd)

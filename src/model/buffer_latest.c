@@ -36,7 +36,7 @@ static int claim(pabal_buffer *buffer, uint32_t *ret_block)
 		if (result == PABAL__RING_DONE)
 			return 0;
 		if (result == PABAL__RING_CORRUPT)
-			return -EBADMSG;
+			break;
 		if (r < 0)
 			return r; /* no memory, and no dead to bury */
 		r = grow(buffer);

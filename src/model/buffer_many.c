@@ -198,7 +198,7 @@ static enum pabal__ring_result take_one(pabal_buffer *buffer, struct pabal__bloc
 {
 	enum pabal__ring_result result = pabal__mailbox_take_one(&buffer->base, block, header, from_ring);
 
-	if (result == PABAL__RING_DONE && pabal__block_length(block) != buffer->item_size) {
+	if (result == PABAL__RING_DONE && block->length != buffer->item_size) {
 		pabal__mailbox_free(&buffer->base, block, *header);
 		result = PABAL__RING_CORRUPT;
 	}

@@ -100,7 +100,9 @@ int pabal__link_fds_receive(int socket, uint32_t number, uint32_t count, int *re
 		}
 		if ((uint32_t)came == count)
 			return 0;
-		return cut ? -EMFILE : -EBADMSG;
+		if (cut)
+			return -EMFILE;
+		return -EBADMSG;
 	}
 	return -EBADMSG;
 }

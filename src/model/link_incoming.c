@@ -140,7 +140,7 @@ static int fetch_fds(struct pabal_link *link, uint32_t count, int **ret_fds)
 	r = pabal__link_fds_receive(link->fds_in, ++link->receiving.fd_lots, count, fds);
 	for (uint32_t i = 0; i < count; i++)
 		if (fds[i] < 0)
-			fds[i] = r < 0 ? r : -EBADMSG;
+			fds[i] = r; /* negative: with 0 they are all there */
 	*ret_fds = fds;
 	return 0;
 }

@@ -122,11 +122,7 @@ int pabal_mailbox_receive(pabal_mailbox *mailbox, void *data, size_t size_max, s
 		r = lease(&receive, timeout_ns);
 	if (r < 0)
 		return r;
-	size = pabal__block_length(&receive.block); /* read once; checked against the room of the block before it is used */
-	if (size > receive.block.room) {
-		pabal__mailbox_free(mailbox, &receive.block, receive.header);
-		return pabal__mailbox_say(-EBADMSG);
-	}
+	size = receive.block.length;
 	if (ret_size)
 		*ret_size = size;
 	if (size > size_max) { /* it stays, before all others, and this was no delivery */
@@ -165,15 +161,11 @@ static int read_take_opts(const struct pabal_take_opts *given)
 static int describe(pabal_mailbox *mailbox, const struct receive *receive, struct pabal_message *ret_message)
 {
 	const struct pabal__block *block = &receive->block;
-	uint64_t size = pabal__block_length(block), sender = pabal__block_get(block, PABAL__WORD_SENDER);
+	uint64_t sender = pabal__block_get(block, PABAL__WORD_SENDER);
 
-	if (size > block->room) {
-		pabal__mailbox_free(mailbox, block, receive->header);
-		return pabal__mailbox_say(-EBADMSG);
-	}
 	memset(ret_message, 0, sizeof *ret_message);
 	ret_message->data = block->data;
-	ret_message->size = size;
+	ret_message->size = block->length;
 	ret_message->sequence = pabal__block_get(block, PABAL__WORD_SEQUENCE) >> 16;
 	if (mailbox->segment.shape.flags & PABAL_TIMESTAMPS)
 		ret_message->time_ns = (int64_t)pabal__block_get(block, PABAL__WORD_TIME);

@@ -66,7 +66,9 @@ static int check(int fd, uint64_t size)
 		return -EBADMSG;
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || ((uint64_t)st.st_size != size && !PABAL__FAULT(NO_SIZE_CHECK)))
 		return -EBADMSG;
-	return fstatfs(fd, &fs) || fs.f_type != TMPFS_MAGIC ? -EBADMSG : 0;
+	if (fstatfs(fd, &fs) || fs.f_type != TMPFS_MAGIC)
+		return -EBADMSG;
+	return 0;
 }
 
 int pabal__sealed_map(int fd, uint64_t size, const void **ret_memory)
@@ -77,8 +79,11 @@ int pabal__sealed_map(int fd, uint64_t size, const void **ret_memory)
 	if (r < 0)
 		return r;
 	memory = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (memory == MAP_FAILED)
-		return errno == ENOMEM ? -ENOMEM : -EBADMSG;
+	if (memory == MAP_FAILED) {
+		if (errno == ENOMEM)
+			return -ENOMEM;
+		return -EBADMSG; /* it may not be read: opened for writing alone */
+	}
 	if (madvise(memory, size, MADV_DONTFORK)) {
 		munmap(memory, size);
 		return -ENOMEM;

@@ -149,7 +149,8 @@ static enum pabal__ring_result claim(struct pabal__redeliver *redeliver, uint32_
 	header = atomic_load_explicit(&ret_block->words[PABAL__WORD_HEADER], memory_order_acquire); /* pairs with the giver's release */
 	if (pabal__header_state(header) != PABAL__REDELIVER)
 		return PABAL__RING_NOT_NOW;
-	sound = pabal__block_length(ret_block) <= ret_block->room;
+	ret_block->length = pabal__block_length(ret_block); /* read once; the version in the CAS below says that it is this message's */
+	sound = ret_block->length <= ret_block->room;
 	lease = sound ? pabal__header_lease(header, redeliver->me) : pabal__header_next(header, PABAL__FREE, 0, 0);
 	/* acq_rel: pairs with the giver's release; whoever buries us sees the whole of it */
 	if (!atomic_compare_exchange_strong_explicit(&ret_block->words[PABAL__WORD_HEADER], &header, lease, memory_order_acq_rel,

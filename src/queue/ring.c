@@ -249,7 +249,8 @@ static enum pabal__ring_result finish_take(struct pabal__ring *ring, uint64_t po
 	if (sound) {
 		/* relaxed: the acquire of the slot brought it */
 		header = atomic_load_explicit(&ret_block->words[PABAL__WORD_HEADER], memory_order_relaxed);
-		sound = pabal__header_state(header) == PABAL__OWNED && pabal__block_length(ret_block) <= ret_block->room;
+		ret_block->length = pabal__block_length(ret_block); /* read once */
+		sound = pabal__header_state(header) == PABAL__OWNED && ret_block->length <= ret_block->room;
 		lease = pabal__header_lease(header, ring->me);
 		/* release: an undertaker that sees the lease sees no older header after it; pairs with its acquire */
 		if (sound && !PABAL__FAULT(NO_LEASE))

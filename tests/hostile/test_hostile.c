@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "memory/extent.h"
@@ -19,45 +18,7 @@
 #include "model/attach.h"
 #include "support/support.h"
 
-enum { ROUNDS = 12, WRITES = 150, WORKERS = 3, LARGEST = 20000, GUARD = 4096, MAPPINGS = 4096 };
-
-/* Guards: the linker sends the library's calls of mmap() and munmap() here. */
-void *__real_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset);
-int __real_munmap(void *address, size_t size);
-void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset);
-int __wrap_munmap(void *address, size_t size);
-
-static void *guarded[MAPPINGS];
-
-void *__wrap_mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset)
-{
-	char *room;
-
-	if (address || fd < 0)
-		return __real_mmap(address, size, protection, flags, fd, offset);
-	room = __real_mmap(NULL, size + 2 * (size_t)GUARD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (room == MAP_FAILED)
-		return MAP_FAILED;
-	address = __real_mmap(room + GUARD, size, protection, flags | MAP_FIXED, fd, offset);
-	for (int i = 0; address != MAP_FAILED && i < MAPPINGS; i++) {
-		if (!guarded[i]) {
-			guarded[i] = address;
-			break;
-		}
-	}
-	return address;
-}
-
-int __wrap_munmap(void *address, size_t size)
-{
-	for (int i = 0; i < MAPPINGS; i++) {
-		if (guarded[i] == address) {
-			guarded[i] = NULL;
-			return __real_munmap((char *)address - GUARD, size + 2 * (size_t)GUARD);
-		}
-	}
-	return __real_munmap(address, size);
-}
+enum { ROUNDS = 12, WRITES = 150, WORKERS = 3, LARGEST = 20000 };
 
 struct common {
 	_Atomic uint64_t ready, calls, passed, corrupt, between, stop;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -87,6 +88,22 @@ static void other_files_do_not_pass(void **state)
 	assert_int_equal(pabal__sealed_map(-1, SIZE, &memory), -EBADMSG);
 }
 
+/* Sealed as it must be, but who handed it over kept the right to read for itself. */
+static void memory_that_may_not_be_read(void **state)
+{
+	const void *memory;
+	int fd = memory_with(ALL), blind;
+	char path[64];
+
+	(void)state;
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	blind = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(blind >= 0);
+	assert_int_equal(pabal__sealed_map(blind, SIZE, &memory), -EBADMSG);
+	close(blind);
+	close(fd);
+}
+
 /* Sealed as it must be, and of the right size, but of huge pages, of which there may be none when a hole is read. */
 static void huge_pages_do_not_pass(void **state)
 {
@@ -107,9 +124,8 @@ static void huge_pages_do_not_pass(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_owner_writes_and_others_read),
-		cmocka_unit_test(each_seal_is_needed),
-		cmocka_unit_test(other_files_do_not_pass),
+		cmocka_unit_test(the_owner_writes_and_others_read), cmocka_unit_test(each_seal_is_needed),
+		cmocka_unit_test(other_files_do_not_pass),          cmocka_unit_test(memory_that_may_not_be_read),
 		cmocka_unit_test(huge_pages_do_not_pass),
 	};
 
