@@ -56,7 +56,8 @@ static void read_state(struct party *party, char *fields)
 {
 	char *rest = NULL, *word = strtok_r(fields, " ", &rest);
 
-	party->state = word ? *word : '\0';
+	if (word)
+		party->state = *word;
 	for (int i = 0; i < 17 && word; i++)
 		word = strtok_r(NULL, " ", &rest);
 	party->threads = word ? (uint32_t)strtoul(word, NULL, 10) : 0;
