@@ -115,7 +115,7 @@ PABAL_EXPORT const char *pabal_process_name(const pabal_process *self);
  * Threads: any. Blocks: up to @timeout_ns. Ownership: @data stays the caller's.
  * If the peer dies: -EOWNERDEAD, as soon as the kernel lets go of it.
  * Errors: -ENOENT (PABAL_NOWAIT, nobody has the name), -EAGAIN (PABAL_NOWAIT, no room, or the link is not open yet), -ETIMEDOUT, -EINTR, -ECANCELED, -EMSGSIZE, -EPIPE (it closed), -EOWNERDEAD, -EPROTO, -EBADMSG,
- * -EACCES, -EPERM, -ENOSPC, -ENOMEM, -EMFILE, -ENAMETOOLONG, -EINVAL (also: @peer is this process itself), -ESTALE.
+ * -EACCES, -EPERM, -ENOSPC, -ENOMEM, -EMFILE, -ENAMETOOLONG, -EINVAL (also: @peer is this process itself), -ESTALE, -EBADF (the program closed the handle's descriptors).
  */
 PABAL_EXPORT int pabal_process_send(pabal_process *self, const char *peer, const void *data, size_t size, int64_t timeout_ns);
 
@@ -132,7 +132,7 @@ PABAL_EXPORT int pabal_process_send(pabal_process *self, const char *peer, const
  * Return: 0.
  * Threads: any. Blocks: up to @timeout_ns. Ownership: the copy is the caller's.
  * If the peer dies: what it committed is received first, then, with its name given, -EOWNERDEAD.
- * Errors: -EAGAIN, -ETIMEDOUT, -EINTR, -ECANCELED, -EMSGSIZE (it stays the next of its link), -EPIPE, -EOWNERDEAD, -EBADMSG, -ENOMEM, -EMFILE, -ENAMETOOLONG, -EINVAL, -ESTALE.
+ * Errors: -EAGAIN, -ETIMEDOUT, -EINTR, -ECANCELED, -EMSGSIZE (it stays the next of its link), -EPIPE, -EOWNERDEAD, -EBADMSG, -ENOMEM, -EMFILE, -ENAMETOOLONG, -EINVAL, -ESTALE, -EBADF.
  */
 PABAL_EXPORT int pabal_process_receive(pabal_process *self, const char *peer, char ret_peer[PABAL_NAME_SIZE], void *data, size_t size_max,
 				       size_t *ret_size, int64_t timeout_ns);
@@ -149,7 +149,7 @@ PABAL_EXPORT int pabal_process_receive(pabal_process *self, const char *peer, ch
  * Threads: any. Blocks: up to @timeout_ns. Ownership: the caller closes the link; closing the process handle closes it too.
  * If the peer dies: while opening, the next holder of the name is waited for.
  * Errors: -ENOENT (PABAL_NOWAIT, nobody has the name), -EAGAIN (PABAL_NOWAIT, it has not answered yet: call again), -ETIMEDOUT, -EINTR, -ECANCELED, -EPROTO (made by an incompatible version), -EBADMSG (what it sent makes no
- * sense), -EACCES, -EPERM, -ENOSPC, -ENOMEM, -EMFILE, -ENAMETOOLONG, -EINVAL, -ESTALE.
+ * sense), -EACCES, -EPERM, -ENOSPC, -ENOMEM, -EMFILE, -ENAMETOOLONG, -EINVAL, -ESTALE, -EBADF.
  */
 PABAL_EXPORT int pabal_process_link(pabal_process *self, const char *peer, pabal_link **ret_link, int64_t timeout_ns);
 
@@ -158,7 +158,7 @@ PABAL_EXPORT int pabal_process_link(pabal_process *self, const char *peer, pabal
  *
  * Return: 0. Threads: any. Blocks: up to @timeout_ns. Ownership: as pabal_process_link().
  * If the peer dies: the link is handed out all the same: it may hold messages.
- * Errors: -EAGAIN, -ETIMEDOUT, -EINTR, -ECANCELED, -ENOMEM, -EMFILE, -EINVAL, -ESTALE.
+ * Errors: -EAGAIN, -ETIMEDOUT, -EINTR, -ECANCELED, -ENOMEM, -EMFILE, -EINVAL, -ESTALE, -EBADF.
  */
 PABAL_EXPORT int pabal_process_accept(pabal_process *self, pabal_link **ret_link, int64_t timeout_ns);
 

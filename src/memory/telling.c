@@ -2,8 +2,7 @@
 /*
  * memory/telling.c - writing the table, and reading somebody else's.
  *
- * Entries are changed under the lock of the process handle, waits by any of its threads. A reader that finds nonsense has read something that a hostile owner wrote: it is bounded, ends in a zero, and
- * is told as it is.
+ * Entries are changed under the lock of the process handle, waits by any of its threads. What a hostile owner writes is told, too, but for what is no name.
  */
 #include "memory/telling.h"
 
@@ -133,8 +132,8 @@ bool pabal__told_entry(int fd, uint32_t index, struct pabal__holder_entry *ret_e
 			return false;
 		if (memcmp(ret_entry, &again, sizeof again) != 0)
 			continue;
-		ret_entry->peer[PABAL_NAME_SIZE - 1] = 0;
-		return (uint32_t)load(&ret_entry->word) != PABAL__ENTRY_FREE;
+		/* What is no name may be anything, sequences for a terminal, too. */
+		return (uint32_t)load(&ret_entry->word) != PABAL__ENTRY_FREE && pabal__name_is_valid(ret_entry->peer);
 	}
 	return false;
 }

@@ -39,6 +39,8 @@ static int say(const struct pabal__talk *talk, int error)
 		return pabal__fail_with(error, "the message is larger than the buffer, or than memory_max: it stays, or was not sent");
 	case -EMFILE:
 		return pabal__fail(error, "no descriptors left, here or in '%s', to open a link", peer);
+	case -EBADF:
+		return pabal__fail_with(error, "the program closed the descriptors of this process handle: close it, and announce anew");
 	case -EPERM:
 		return pabal__fail(error, "'%s' says that this is not the process of this name: was it announced before its user changed?", peer);
 	default:

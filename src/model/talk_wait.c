@@ -40,7 +40,8 @@ struct waiting {
 	struct pabal__talk *talk;
 	int64_t deadline;
 	uint32_t acknowledged;
-	bool signalled;
+	bool signalled; /* a signal handler ran while we slept */
+	bool cut_off;   /* our descriptors are gone */
 };
 
 static int attempt(struct pabal__talk *talk)
@@ -111,6 +112,8 @@ static int give_up(const struct waiting *waiting)
 		atomic_store_explicit(&self->acknowledged, count, memory_order_relaxed); /* alone: for waits that begin later */
 		return -ECANCELED;
 	}
+	if (waiting->cut_off)
+		return -EBADF;
 	if (waiting->signalled && !(self->flags & PABAL_RESTART))
 		return -EINTR;
 	if (waiting->deadline != INT64_MAX && pabal__clock_now() >= waiting->deadline)
@@ -209,7 +212,7 @@ static int64_t longest(const struct waiting *waiting)
 	return until > now ? until - now : 0;
 }
 
-/* 0, or -EINTR: a handler ran. */
+/* 0; -EINTR: a handler ran; -EBADF: the program closed our descriptors behind our back (a daemon's clean-up), and what they are to tell will never be told. */
 static int poll_inside(pabal_process *self, int64_t duration)
 {
 	struct pollfd fds[] = { { .fd = self->inside, .events = POLLIN }, { .fd = self->alarm, .events = POLLIN } };
@@ -218,6 +221,8 @@ static int poll_inside(pabal_process *self, int64_t duration)
 	/* ppoll, since it says -EINTR after any handler, and is restarted after a stop. */
 	if (ppoll(fds, 2, duration == INT64_MAX ? NULL : &time, NULL) < 0)
 		return errno == EINTR ? -EINTR : 0;
+	if ((fds[0].revents | fds[1].revents) & POLLNVAL)
+		return -EBADF;
 	if (fds[1].revents)
 		pabal__process_clear_alarm(self);
 	return 0;
@@ -265,8 +270,8 @@ static void sleep_once(struct waiting *waiting, uint32_t seen)
 	int64_t duration = longest(waiting);
 	int r = atomic_load(&talk->self->leading) ? follow(talk, seen, duration) : lead(talk, seen, duration);
 
-	if (r == -EINTR)
-		waiting->signalled = true;
+	waiting->signalled |= r == -EINTR;
+	waiting->cut_off |= r == -EBADF;
 }
 
 static int arm_and_sleep(struct waiting *waiting)

@@ -493,6 +493,28 @@ static void a_fork_child_is_another_process(void **state)
 	pabal_process_close(self);
 }
 
+static int close_all_and_receive(void *data)
+{
+	pabal_process *process = announce("daemon", 0);
+	pabal_link *link;
+	char byte;
+
+	(void)data;
+	closefrom(3);
+	child_equal(pabal_process_receive(process, NULL, NULL, &byte, 1, NULL, PABAL_FOREVER), -EBADF);
+	child_equal(pabal_process_accept(process, &link, PABAL_FOREVER), -EBADF);
+	pabal_process_close(process);
+	return 0;
+}
+
+/* A daemon's habit. It cannot be mended, so it is said, instead of waiting for ever or in circles. */
+static void closed_descriptors_are_an_error(void **state)
+{
+	(void)state;
+	child_run(close_all_and_receive, NULL);
+	assert_int_equal(pabal_gc(NULL), 0);
+}
+
 static int link_fork_and_hang(void *data)
 {
 	pabal_process *process = announce("forker", 0);
@@ -619,6 +641,7 @@ int main(void)
 		cmocka_unit_test(who_polls_does_not_keep_a_sleeper_asleep),
 		cmocka_unit_test(a_fork_child_is_another_process),
 		cmocka_unit_test(a_child_does_not_keep_its_parent_alive),
+		cmocka_unit_test(closed_descriptors_are_an_error),
 		cmocka_unit_test(others_can_see_links_and_waits),
 	};
 
