@@ -638,9 +638,12 @@ static void a_spoilt_answer_is_an_error_and_leaves_nothing(void **state)
 	for (size_t i = 0; i < sizeof answer_cases / sizeof *answer_cases; i++) {
 		int r = answer_spoilt(&enemy, answer_cases[i].spoil);
 
-		if (r != answer_cases[i].result || victim->party_count || open_fds() != before)
+		/* One that is to ask again, later, may have done so by now: socket and memory. */
+		int more = open_fds() - before, allowed = r == -EAGAIN ? 2 : 0;
+
+		if (r != answer_cases[i].result || victim->party_count || (more != 0 && more != allowed))
 			fail_msg("%s: %d, not %d; %u links, %d descriptors more", answer_cases[i].name, r, answer_cases[i].result,
-				 victim->party_count, open_fds() - before);
+				 victim->party_count, more);
 	}
 	assert_int_equal(answer_spoilt(&enemy, welcome_right), 0);
 	pabal_process_close(victim);
@@ -672,22 +675,23 @@ static void silence_and_hanging_up_are_waited_out(void **state)
 {
 	struct enemy enemy;
 	pabal_link *link;
-	int asked = 0, before;
+	int before;
 
 	(void)state;
 	victim = announce("victim");
 	enemy_listens(&enemy);
 	before = open_fds();
-	assert_int_equal(pabal_process_link(victim, "enemy", &link, 30000000), -ETIMEDOUT); /* silence */
-	for (int i = 0; i < 5; i++) {
-		enemy_accepts(&enemy);
+	for (int i = 0; i < 5; i++) { /* it is asked again each time, however long it takes */
+		do {
+			assert_int_equal(pabal_process_link(victim, "enemy", &link, 1000000), -ETIMEDOUT);
+		} while (pabal__socket_accept(enemy.self.listener, &enemy.socket) == -EAGAIN);
+		assert_int_equal(pabal_process_link(victim, "enemy", &link, 1000000), -ETIMEDOUT); /* silence */
 		close(enemy.socket);
-		assert_int_equal(pabal_process_link(victim, "enemy", &link, 50000000), -ETIMEDOUT);
-		asked++;
 	}
-	assert_int_equal(asked, 5);
 	enemy_leaves(&enemy);
-	assert_int_equal(pabal_process_link(victim, "enemy", &link, 50000000), -ETIMEDOUT);
+	assert_int_equal(pabal_process_link(victim, "enemy", &link, 1000000), -ETIMEDOUT);
+	while (victim->openings) /* it learns that nobody has the name */
+		assert_int_equal(pabal_process_link(victim, "enemy", &link, 1000000), -ETIMEDOUT);
 	assert_int_equal(open_fds(), before - 3); /* directory, file and listener of the enemy */
 	pabal_process_close(victim);
 }
