@@ -170,9 +170,9 @@ static int open_file(const struct pabal__directory *directory, const char *name,
 
 int pabal__holder_look(const struct pabal__directory *directory, const char *name, struct pabal__holder_info *ret_info, int *ret_fd)
 {
-	struct pabal__holder_page head;
+	struct pabal__holder_page head = { .magic = 0 };
 	int fd = open_file(directory, name, O_RDONLY), r;
-	struct stat st;
+	struct stat st = { .st_uid = 0 };
 
 	if (fd == -ENOENT)
 		return pabal__fail(fd, "no process named '%s' in %s: nobody has announced it, or check PABAL_DIR", name, directory->path);
@@ -182,8 +182,8 @@ int pabal__holder_look(const struct pabal__directory *directory, const char *nam
 	if (r == 0 && head.version != PABAL__LAYOUT_VERSION)
 		r = pabal__fail(-EPROTO, "'%s' was announced by a version of pabal with layout %u; this one reads layout %u", name, head.version,
 				PABAL__LAYOUT_VERSION);
-	if (r == 0)
-		r = fstat(fd, &st) ? pabal__errno() : 0;
+	if (r == 0 && fstat(fd, &st))
+		r = pabal__errno();
 	if (r < 0) {
 		close(fd);
 		return r;

@@ -42,7 +42,7 @@ struct pabal__holder_wait {
 	pabal__word waiting; /* since when and how long (wait/waiting.h); written once the word is set */
 };
 
-struct pabal__holder_page {
+struct pabal__holder_page { /* NOLINT(clang-analyzer-optin.performance.Padding): what is written once has a line of its own */
 	/* As struct pabal__header begins. Written before the file has a name. */
 	uint64_t magic;
 	uint32_t version, kind;

@@ -125,13 +125,14 @@ uint32_t pabal__told_entries(int fd)
 
 bool pabal__told_entry(int fd, uint32_t index, struct pabal__holder_entry *ret_entry)
 {
-	struct pabal__holder_entry again;
+	unsigned char one[sizeof *ret_entry], other[sizeof *ret_entry];
 
 	for (int i = 0; i < READS; i++) {
-		if (!read_at(fd, ret_entry, sizeof *ret_entry, entry_offset(index)) || !read_at(fd, &again, sizeof again, entry_offset(index)))
+		if (!read_at(fd, one, sizeof one, entry_offset(index)) || !read_at(fd, other, sizeof other, entry_offset(index)))
 			return false;
-		if (memcmp(ret_entry, &again, sizeof again) != 0)
+		if (memcmp(one, other, sizeof one) != 0)
 			continue;
+		memcpy(ret_entry, one, sizeof one);
 		/* What is no name may be anything, sequences for a terminal, too. */
 		return (uint32_t)load(&ret_entry->word) != PABAL__ENTRY_FREE && pabal__name_is_valid(ret_entry->peer);
 	}

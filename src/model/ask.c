@@ -261,9 +261,10 @@ void pabal__ask_drop(pabal_process *self, struct pabal__opening *opening)
 	struct pabal__opening **at = &self->openings;
 
 	hang_up(self, opening);
-	while (*at != opening)
+	while (*at && *at != opening)
 		at = &(*at)->next;
-	*at = opening->next;
+	if (*at)
+		*at = opening->next;
 	pabal__tell_end(&self->holder, opening->entry);
 	free(opening);
 	unwatch(self);

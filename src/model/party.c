@@ -353,14 +353,17 @@ void pabal__party_put(struct pabal__party *party)
 
 void pabal__parties_close(pabal_process *self, bool left)
 {
-	struct pabal__party *party;
+	struct pabal__party *party, *next;
 
-	while (left && self->first)
-		pabal__party_remove(self->first);
-	/* A fork child: the epoll, the table and the name's file are its parent's. */
-	while ((party = self->first)) {
-		self->first = party->next;
+	for (party = self->first; party; party = next) {
+		next = party->next;
+		if (left) {
+			pabal__party_remove(party);
+			continue;
+		}
+		/* A fork child: the epoll, the table and the name's file are its parent's. */
 		pabal__link_deinit(&party->link);
 		free(party);
 	}
+	self->first = NULL;
 }

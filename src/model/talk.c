@@ -280,11 +280,11 @@ int pabal_process_receive(pabal_process *self, const char *peer, char ret_peer[P
 		.what = PABAL_WAITS_MESSAGE,
 		.data = data,
 		.size = size_max,
-		.ret_size = ret_size,
-		.ret_peer = ret_peer,
 	};
 	int r = pabal__process_check(self, timeout_ns);
 
+	talk.ret_size = ret_size;
+	talk.ret_peer = ret_peer;
 	if (r == 0 && peer)
 		r = check_peer(self, peer);
 	if (r < 0)

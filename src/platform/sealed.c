@@ -94,5 +94,5 @@ int pabal__sealed_map(int fd, uint64_t size, const void **ret_memory)
 
 void pabal__sealed_unmap(const void *memory, uint64_t size)
 {
-	munmap((void *)(uintptr_t)memory, size);
+	munmap((void *)memory, size);
 }

@@ -116,7 +116,7 @@ int pabal__packet_send(int socket_fd, const void *data, size_t size, const int *
 		struct cmsghdr header;
 		char room[CMSG_SPACE(sizeof(int) * PABAL__PACKET_FDS)];
 	} control;
-	struct iovec part = { .iov_base = (void *)(uintptr_t)data, .iov_len = size };
+	struct iovec part = { .iov_base = (void *)data, .iov_len = size };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
 	if (fd_count > PABAL__PACKET_FDS)
