@@ -40,6 +40,18 @@ _Noreturn void child_wait_for_death(void)
 		pause();
 }
 
+#ifdef PABAL_COVERAGE
+void __gcov_dump(void);
+#endif
+
+static _Noreturn void leave(int result)
+{
+#ifdef PABAL_COVERAGE
+	__gcov_dump(); /* which lines ran is written down at exit, which this is not */
+#endif
+	_exit(result);
+}
+
 pid_t child_start(child_main *body, void *data)
 {
 	pid_t parent = getpid(), pid;
@@ -50,7 +62,7 @@ pid_t child_start(child_main *body, void *data)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (getppid() != parent)
 			_exit(98);
-		_exit(body(data));
+		leave(body(data));
 	}
 	if (pid < 0)
 		fail_msg("fork: %s", strerror(errno));
