@@ -27,7 +27,7 @@ int pabal__link_refuse(const struct pabal_link *link)
 	return pabal__fail_with(-EINVAL, "the time-out is negative: PABAL_NOWAIT, PABAL_FOREVER or nanoseconds");
 }
 
-int pabal__link_say(int error)
+int pabal__link_words(int error)
 {
 	switch (error) {
 	case -EAGAIN:
@@ -187,7 +187,7 @@ void pabal__link_deinit(struct pabal_link *link)
 	if (!ours) /* the memories of a process's links are not mapped in its children; something else may be there */
 		return;
 	munmap(link->mine, pabal__stream_size(link->mine_max));
-	munmap((void *)(uintptr_t)link->peer, pabal__stream_size(link->peer_max));
+	munmap((void *)link->peer, pabal__stream_size(link->peer_max));
 }
 
 pabal_link *pabal_link_close(pabal_link *link)

@@ -13,6 +13,7 @@
 
 #include <pabal/process.h>
 
+#include "base/error.h"
 #include "model/link_slots.h"
 #include "platform/fork.h"
 #include "queue/arena.h"
@@ -137,8 +138,14 @@ void pabal__link_wake_read(struct pabal_link *link);
 
 /* Why pabal__link_check() refuses. */
 int pabal__link_refuse(const struct pabal_link *link) __attribute__((cold));
-/* The sentence for an error; formats nothing. Returns @error. */
-int pabal__link_say(int error) __attribute__((cold));
+/* The sentence for an error; formats nothing. */
+int pabal__link_words(int error) __attribute__((cold));
+
+/* The same; the value is @error. In the header, so that compilers and analysers see it. */
+static inline int pabal__link_say(int error)
+{
+	return pabal__keep(error, pabal__link_words(error));
+}
 
 /* Is this handle fit for use? 0, -EINVAL, -ESTALE. */
 static inline int pabal__link_check(const struct pabal_link *link, int64_t timeout_ns)
@@ -146,7 +153,7 @@ static inline int pabal__link_check(const struct pabal_link *link, int64_t timeo
 	if (__builtin_expect(link && link->magic == PABAL__LINK_MAGIC && link->generation == pabal__fork_generation() && timeout_ns >= PABAL_FOREVER,
 			     1))
 		return 0;
-	return pabal__link_refuse(link);
+	return pabal__link_refuse(link) == -ESTALE ? -ESTALE : -EINVAL;
 }
 
 /* Exclude other threads from one direction; true: leave again. */

@@ -61,7 +61,7 @@ static int receive_packet(int socket, uint32_t *ret_number, int *ret_fds, bool *
 	ssize_t size = recvmsg(socket, &packet, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (size < 0)
-		return pabal__errno();
+		return -EBADMSG; /* whatever it is, what was promised is not there */
 	*ret_cut = packet.msg_flags & MSG_CTRUNC;
 	for (struct cmsghdr *header = CMSG_FIRSTHDR(&packet); header; header = CMSG_NXTHDR(&packet, header)) {
 		uint32_t more = (uint32_t)((header->cmsg_len - CMSG_LEN(0)) / sizeof(int));
@@ -72,7 +72,7 @@ static int receive_packet(int socket, uint32_t *ret_number, int *ret_fds, bool *
 		count += more;
 	}
 	if (size == 0)
-		return count ? (int)count : -EPIPE;
+		return count ? (int)count : -EBADMSG;
 	if (size != sizeof *ret_number)
 		*ret_number = 0;
 	return (int)count;

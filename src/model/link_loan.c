@@ -149,7 +149,7 @@ static int try_commit(struct loan *commit, bool *entered)
 	struct pabal__slot *slot;
 	int r;
 
-	commit->send.data = commit->loan ? commit->loan->data : NULL;
+	commit->send.data = commit->loan->data;
 	if (is_in_ring(link, commit->loan))
 		return try_commit_in_ring(commit, entered);
 	slot = find(link, commit->loan);
@@ -208,7 +208,9 @@ int pabal_link_commit(pabal_link *link, struct pabal_loan *loan, size_t size, in
 
 	if (r < 0)
 		return r;
-	if (loan && size > loan->size)
+	if (!loan)
+		return pabal__fail_with(-EINVAL, "loan is NULL: it is what pabal_link_loan() filled in");
+	if (size > loan->size)
 		return pabal__fail(-EINVAL, "the message has %zu bytes but the loan %zu: ask for a larger loan", size, loan->size);
 	if (__builtin_expect(!commit_plain(link, loan, size), 0))
 		return commit_any(link, loan, size, timeout_ns);
@@ -244,7 +246,7 @@ int pabal_link_cancel(pabal_link *link, struct pabal_loan *loan)
 	entered = pabal__link_enter(link, &link->sending.lock);
 	found = cancel(link, loan);
 	pabal__link_leave(&link->sending.lock, entered);
-	if (!found)
+	if (!found || !loan)
 		return pabal__fail_with(-EINVAL, "this is no loan of this link: it was committed or cancelled already, or is another's");
 	if (pabal__doorbell_has_sleepers(&link->bell)) /* other threads may wait for memory, or for the ring */
 		pabal__doorbell_kick(&link->bell);

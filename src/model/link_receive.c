@@ -278,7 +278,7 @@ int pabal_link_release(pabal_link *link, struct pabal_message *message)
 	if (__builtin_expect(slot != NULL, 1))
 		release(link, slot);
 	pabal__link_leave(&link->receiving.lock, entered);
-	if (!slot)
+	if (!slot || !message)
 		return pabal__link_no_lease();
 	pabal__link_clear(message, sizeof *message);
 	return 0;

@@ -25,7 +25,7 @@ enum pabal__slot_state {
 	PABAL__SLOT_PARKED,  /* a message that lies in @parked */
 };
 
-struct pabal__slot {
+struct pabal__slot {                      /* NOLINT(clang-analyzer-optin.performance.Padding): the payload begins on a line of its own */
 	_Alignas(64) uint32_t generation; /* goes on with each use */
 	uint32_t number;
 	enum pabal__slot_state state;

@@ -79,7 +79,7 @@ int pabal__wake_poll(const int *fds, uint32_t count, int64_t duration_ns, uint32
 	if (r < 0)
 		r = errno == EINTR ? -EINTR : pabal__errno();
 	for (uint32_t i = 0; i < count; i++) {
-		short got = r > 0 ? polls[i].revents : 0;
+		int got = r > 0 ? polls[i].revents : 0;
 
 		ret_ready[i] = (got & POLLIN ? PABAL__WAKE_READY : 0u) | (got & (POLLHUP | POLLRDHUP | POLLERR) ? PABAL__WAKE_HUNG_UP : 0u);
 	}

@@ -74,6 +74,7 @@ void pabal__reader_init(struct pabal__reader *reader, struct pabal__half *mine, 
 	reader->next = PABAL__STREAM_FIRST;
 	reader->sequence = PABAL__STREAM_SEQUENCE;
 	reader->length = 0;
+	reader->flows = false;
 }
 
 /* Where the gap lies next. */
