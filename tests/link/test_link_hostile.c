@@ -50,7 +50,7 @@ static void set_up(struct victim *victim)
 	victim->enemy = parts[1].mine;
 	victim->socket = parts[1].socket;
 	munmap(parts[0].mine, pabal__stream_size(MEMORY));
-	munmap((void *)(uintptr_t)parts[0].peer, pabal__stream_size(MEMORY));
+	munmap((void *)parts[0].peer, pabal__stream_size(MEMORY));
 	parts[0].mine = guarded(parts[0].memory, PROT_READ | PROT_WRITE);
 	parts[0].peer = guarded(parts[1].memory, PROT_READ);
 	victim->link = aligned_alloc(128, (sizeof *victim->link + 127) / 128 * 128);
@@ -67,7 +67,7 @@ static void tear_down(struct victim *victim)
 	close(parts[1].fds_in);
 	close(parts[1].fds_out);
 	munmap(victim->enemy, pabal__stream_size(MEMORY));
-	munmap((void *)(uintptr_t)parts[1].peer, pabal__stream_size(MEMORY));
+	munmap((void *)parts[1].peer, pabal__stream_size(MEMORY));
 }
 
 /* Put a header with some content where the victim looks next. */
@@ -298,7 +298,7 @@ static void *scribble(void *data)
 
 	while (!atomic_load(&stop)) {
 		uint32_t dice = next_random(&random) % 12;
-		_Atomic uint64_t *cell = (_Atomic uint64_t *)(void *)(half->ring + next_random(&random) % (PABAL__STREAM_BYTES / 8) * 8);
+		_Atomic uint64_t *cell = (_Atomic uint64_t *)(void *)(half->ring + (size_t)(next_random(&random) % (PABAL__STREAM_BYTES / 8)) * 8);
 
 		if (dice == 0)
 			atomic_store(&half->position, nasty(&random));
@@ -309,7 +309,7 @@ static void *scribble(void *data)
 		else if (dice == 3)
 			atomic_store(&half->released[next_random(&random) % 16], (uint32_t)nasty(&random));
 		else if (dice < 8) /* a header that the victim may be waiting for */
-			atomic_store((_Atomic uint64_t *)(void *)(half->ring + 8 + next_random(&random) % 64 * 16),
+			atomic_store((_Atomic uint64_t *)(void *)(half->ring + 8 + (size_t)(next_random(&random) % 64) * 16),
 				     (uint64_t)(PABAL__STREAM_SEQUENCE + next_random(&random) % 64) << 32 | (next_random(&random) % 6) << 28 |
 					     (nasty(&random) & 0xfff));
 		else

@@ -55,7 +55,7 @@ static void *use(void *data)
 
 static int play_side(int side, pid_t peer)
 {
-	pthread_t threads[8];
+	pthread_t threads[8] = { 0 };
 
 	own_side = side;
 	own = link_pair_open(&run->pair, side, peer, run->shape.flags);

@@ -15,8 +15,9 @@
 
 #include "platform/file.h"
 
-static void make_half(struct pabal__link_parts *owner, struct pabal__link_parts *peer, uint64_t memory_max)
+static void make_half(struct link_pair *pair, int side, uint64_t memory_max)
 {
+	struct pabal__link_parts *owner = &pair->parts[side], *peer = &pair->parts[!side];
 	uint64_t size = pabal__stream_size(memory_max);
 	int fd = memfd_create("half", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
@@ -45,8 +46,8 @@ void link_pair_make(struct link_pair *pair, uint64_t max_first, uint64_t max_sec
 
 	memset(pair, 0, sizeof *pair);
 	one->pidfd = two->pidfd = -1;
-	make_half(one, two, max_first);
-	make_half(two, one, max_second);
+	make_half(pair, 0, max_first);
+	make_half(pair, 1, max_second);
 	make_sockets(sockets);
 	one->socket = sockets[0];
 	two->socket = sockets[1];
@@ -78,7 +79,7 @@ pabal_link *link_pair_open(struct link_pair *pair, int side, pid_t peer, uint32_
 	close(other->fds_in);
 	close(other->memory);
 	munmap(other->mine, pabal__stream_size(other->mine_max));
-	munmap((void *)(uintptr_t)other->peer, pabal__stream_size(other->peer_max));
+	munmap((void *)other->peer, pabal__stream_size(other->peer_max));
 	mine->pidfd = (int)syscall(SYS_pidfd_open, peer, 0);
 	return open_parts(mine, flags);
 }
@@ -94,7 +95,7 @@ void link_pair_both(struct link_pair *pair, uint32_t flags, pabal_link *ret_link
 void link_pair_shared(struct link_pair *pair, uint32_t flags, pabal_link *ret_links[2])
 {
 	for (int i = 0; i < 2; i++) {
-		munmap((void *)(uintptr_t)pair->parts[i].peer, pabal__stream_size(pair->parts[i].peer_max));
+		munmap((void *)pair->parts[i].peer, pabal__stream_size(pair->parts[i].peer_max));
 		pair->parts[i].peer = pair->parts[!i].mine;
 	}
 	link_pair_both(pair, flags, ret_links);

@@ -136,7 +136,7 @@ static bool old_payload_passes(enum pabal__fault fault)
 	pabal__fault_hits = 0;
 	pabal__fault_on = fault;
 	/* Fill a lap with payload that says of itself that it is the message of the next lap's beginning. */
-	for (uint32_t i = 0; pair.writer.next < 3 * PABAL__STREAM_BYTES; i++) {
+	for (uint32_t i = 0; pair.writer.next < UINT64_C(3) * PABAL__STREAM_BYTES; i++) {
 		for (int j = 0; j < 64; j++)
 			forged[j] = (uint64_t)(pair.writer.sequence + (PABAL__STREAM_BYTES - PABAL__STREAM_SLACK) / 528 + 1) << 32 | 1u << 28 | 8;
 		assert_true(put(&pair, forged, i % 2 ? 8 : 512));
