@@ -43,6 +43,10 @@ enum pabal__fault {
 	PABAL__FAULT_MOVED_IS_ALIVE,       /* words of the peer that moved at some time count as life now */
 	PABAL__FAULT_HEADER_UNCHECKED,     /* a link's receiver believes any header */
 	PABAL__FAULT_PLACE_UNCHECKED,      /* a link's receiver believes any place of a large message */
+	PABAL__FAULT_LET_GO_FIRST,         /* a link's receiver gives a message's place back before it has the copy */
+	PABAL__FAULT_END_FIRST,            /* a link's receiver tells the end before it looks into the ring */
+	PABAL__FAULT_FDS_LATE,             /* descriptors are sent after the message that they go with */
+	PABAL__FAULT_NO_CLOSE_WORD,        /* an orderly end is not said */
 	PABAL__FAULT_CALL_REUSED,          /* the number of a call that has ended is used again */
 	PABAL__FAULT_NO_COURTESY,          /* a region: nobody lets the one in who has waited long */
 	PABAL__FAULT_NO_TAKEOVER,          /* a lock is not taken from a dead holder */

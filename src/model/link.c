@@ -174,7 +174,8 @@ void pabal__link_deinit(struct pabal_link *link)
 
 	if (ours) {
 		/* release: what we committed comes first; pairs with the acquire in pabal__doorbell_end() */
-		atomic_fetch_or_explicit(&link->mine->state, PABAL__HALF_CLOSED, memory_order_release);
+		if (!PABAL__FAULT(NO_CLOSE_WORD))
+			atomic_fetch_or_explicit(&link->mine->state, PABAL__HALF_CLOSED, memory_order_release);
 		shutdown(link->bell.socket, SHUT_RDWR); /* close alone would not tell the peer while a fork child has the socket as well */
 	}
 	link->magic = 0;

@@ -80,6 +80,8 @@ static inline int look(struct pabal_link *link, uint32_t *ret_header)
 	int r;
 
 	*ret_header = pabal__reader_look(reader);
+	if (PABAL__FAULT(END_FIRST) && pabal__doorbell_end(&link->bell))
+		return pabal__doorbell_end(&link->bell);
 	if (__builtin_expect(*ret_header != 0, 1))
 		return 0;
 	r = pabal__doorbell_end(&link->bell);

@@ -42,6 +42,16 @@ static int receive_large(struct receive *receive, struct pabal__incoming *incomi
 	return 0;
 }
 
+/* A deliberate fault. */
+static int let_go_first(struct receive *receive, uint32_t header)
+{
+	const unsigned char *content = pabal__reader_content(&receive->link->receiving.reader);
+
+	pabal__link_consume_plain(receive->link, header);
+	pabal__copy_out(receive->data, content, receive->size);
+	return 0;
+}
+
 static inline int receive_one(struct receive *receive, bool *entered)
 {
 	uint32_t header = pabal__link_plain(receive->link);
@@ -50,6 +60,8 @@ static inline int receive_one(struct receive *receive, bool *entered)
 
 	if (__builtin_expect(header && pabal__stream_length_of(header) <= receive->size_max, 1)) {
 		receive->size = pabal__stream_length_of(header);
+		if (PABAL__FAULT(LET_GO_FIRST))
+			return let_go_first(receive, header);
 		pabal__copy_out(receive->data, pabal__reader_content(&receive->link->receiving.reader), receive->size);
 		pabal__link_consume_plain(receive->link, header);
 		return 0;

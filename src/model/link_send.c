@@ -58,7 +58,7 @@ static inline int make_ready(struct pabal__link_send *send, uint64_t length)
 	r = pabal__writer_room(&sending->writer, pabal__stream_cells(length));
 	if (__builtin_expect(r <= 0, 0))
 		return r < 0 ? pabal__link_break(send->link) : PABAL__DOORBELL_WAIT;
-	return __builtin_expect(send->extra.fd_count != 0, 0) ? send_fds(send) : 0;
+	return __builtin_expect(send->extra.fd_count != 0, 0) && !PABAL__FAULT(FDS_LATE) ? send_fds(send) : 0;
 }
 
 static inline int try_small(struct pabal__link_send *send)
@@ -79,7 +79,7 @@ static inline int try_small(struct pabal__link_send *send)
 		pabal__copy_in(content, send->data, send->size);
 	}
 	pabal__link_publish(send->link, extra ? PABAL__STREAM_EXTRA : PABAL__STREAM_DATA, length);
-	return 0;
+	return send->extra.fd_count && PABAL__FAULT(FDS_LATE) ? send_fds(send) : 0;
 }
 
 /* Real memory behind the first @size bytes of the arena. */
@@ -146,7 +146,7 @@ static int try_large(struct pabal__link_send *send, bool *entered)
 
 	if (r)
 		return r;
-	if (!send->filled)
+	if (!send->filled && !PABAL__FAULT(COMMIT_BEFORE_FILL))
 		fill(send, entered);
 	r = make_ready(send, ENTRY_LENGTH);
 	if (r)
@@ -156,6 +156,8 @@ static int try_large(struct pabal__link_send *send, bool *entered)
 	memcpy(content + sizeof send->extra, &place, sizeof place);
 	memcpy(content, &send->extra, sizeof send->extra);
 	pabal__link_publish(send->link, PABAL__STREAM_LARGE, ENTRY_LENGTH);
+	if (PABAL__FAULT(COMMIT_BEFORE_FILL))
+		fill(send, entered);
 	if (pabal__arena_reclaim(&sending->arena, RECLAIM_AFTER_COMMIT) < 0)
 		pabal__link_break(send->link); /* this one went; the next call says so */
 	return 0;
@@ -258,8 +260,14 @@ static inline bool send_plain(struct pabal_link *link, const void *data, size_t 
 	done = sending->ring_loan != PABAL__RING_LOAN_NEXT && pabal__link_check_peer(link) == 0 &&
 	       pabal__writer_room(&sending->writer, pabal__stream_cells(size)) > 0;
 	if (__builtin_expect(done, 1)) {
-		pabal__copy_in(pabal__writer_content(&sending->writer), data, size);
-		pabal__link_publish(link, PABAL__STREAM_DATA, size);
+		unsigned char *content = pabal__writer_content(&sending->writer);
+		bool early = PABAL__FAULT(COMMIT_BEFORE_FILL);
+
+		if (early)
+			pabal__link_publish(link, PABAL__STREAM_DATA, size);
+		pabal__copy_in(content, data, size);
+		if (!early)
+			pabal__link_publish(link, PABAL__STREAM_DATA, size);
 	}
 	pabal__link_leave(&sending->lock, entered);
 	return done;

@@ -10,17 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "crash/link_scene.h"
-
-struct plan {
-	const struct link_operation *operation;
-	uint32_t stride, sizes[8], size_count, fills, peers;
-	bool stop, distinct;
-	uint32_t longest, number;
-};
+#include "crash/link_plan.h"
 
 static const char *const seen_names[] = { "filled", "committed", "rung", "position", "released", "armed", "closed" };
 
@@ -45,61 +36,7 @@ static const struct {
 	{ "close", { 0, LINK_CLOSED }, 2 },
 };
 
-static int complain(const struct plan *plan, const struct link_scene *scene, uint32_t k)
-{
-	fprintf(stderr, "BROKEN %s: %s (%s, ring %s, the other side %s, %u bytes, %s before instruction %u)\n", scene->broken, scene->detail,
-		plan->operation->name, link_fill_names[scene->fill], link_peer_names[scene->peer], scene->size, plan->stop ? "stopped" : "killed", k);
-	return 1;
-}
-
-static int at_each(struct plan *plan, struct link_scene *scene)
-{
-	struct crash_trace trace = { 0 };
-	int r = link_measure(scene, &trace);
-
-	if (r == 0 && scene->broken)
-		r = complain(plan, scene, trace.count);
-	if (trace.count > plan->longest)
-		plan->longest = trace.count;
-	for (uint32_t k = 0; r == 0 && k < trace.count; k++) {
-		if ((plan->distinct && trace.anchor[k] != k) || plan->number++ % plan->stride)
-			continue;
-		r = link_once(scene, &trace, k);
-		if (r == 1 && !scene->broken) /* another way: then step by step */
-			r = link_once(scene, NULL, k);
-		if (r >= 0)
-			r = scene->broken ? complain(plan, scene, k) : 0;
-	}
-	crash_trace_free(&trace);
-	return r;
-}
-
-/* Who is at the other end. While the victim is stopped it works, or it is the one that is called, or calls. */
-static unsigned peers_of(const struct plan *plan)
-{
-	if (plan->stop && !(plan->operation->effects & (LINK_ASKS | LINK_ANSWERS)))
-		return 1u << LINK_WORKS;
-	return plan->operation->peers & plan->peers;
-}
-
-static int run(struct plan *plan, struct link_scene *scene)
-{
-	int r = 0;
-
-	for (uint32_t i = 0; r == 0 && i < plan->size_count; i++)
-		for (int fill = 0; r == 0 && fill < LINK_FILLS; fill++)
-			for (int peer = 0; r == 0 && peer < LINK_PEERS; peer++) {
-				if (!(plan->operation->fills & plan->fills & 1u << fill) || !(peers_of(plan) & 1u << peer))
-					continue;
-				scene->size = plan->sizes[i];
-				scene->fill = (enum link_fill)fill;
-				scene->peer = (enum link_peer)peer;
-				r = at_each(plan, scene);
-			}
-	return r;
-}
-
-static void print(const struct plan *plan, const struct link_scene *scene)
+static void print(const struct link_plan *plan, const struct link_scene *scene)
 {
 	printf("%-14s longest way %u instructions, %lu runs, %lu ended early, %lu with the other side asleep\n", plan->operation->name, plan->longest,
 	       (unsigned long)scene->runs, (unsigned long)scene->ended, (unsigned long)scene->asleep);
@@ -114,7 +51,7 @@ static void print(const struct plan *plan, const struct link_scene *scene)
 	}
 }
 
-static int missing(const struct plan *plan, const struct link_scene *scene)
+static int missing(const struct link_plan *plan, const struct link_scene *scene)
 {
 	int r = 0;
 
@@ -127,7 +64,7 @@ static int missing(const struct plan *plan, const struct link_scene *scene)
 	return r;
 }
 
-static int parse(struct plan *plan, int argc, char **argv)
+static int parse(struct link_plan *plan, int argc, char **argv)
 {
 	plan->stride = 1;
 	plan->fills = plan->peers = ~0u;
@@ -156,20 +93,10 @@ static int parse(struct plan *plan, int argc, char **argv)
 	return 0;
 }
 
-/* No symbol is looked up on the way. */
-static void prepare_process(char **argv)
-{
-	if (!getenv("LD_BIND_NOW")) {
-		setenv("LD_BIND_NOW", "1", 1);
-		execv("/proc/self/exe", argv);
-		exit(2);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	static struct link_scene scene;
-	struct plan plan = { 0 };
+	struct link_plan plan = { 0 };
 	int r;
 
 	if (parse(&plan, argc, argv) < 0) {
@@ -177,14 +104,10 @@ int main(int argc, char **argv)
 			argv[0]);
 		return 2;
 	}
-	prepare_process(argv);
-	scene.operation = plan.operation;
-	scene.stop = plan.stop;
-	scene.shared = mmap(NULL, sizeof *scene.shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	scene.census.shadow = aligned_alloc(4096, sizeof(struct pabal__half));
-	if (scene.shared == MAP_FAILED || !scene.census.shadow)
+	link_prepare_process(argv);
+	if (!link_scene_init(&scene))
 		return 2;
-	r = run(&plan, &scene);
+	r = link_plan_run(&plan, &scene);
 	print(&plan, &scene);
 	if (r == 0 && !plan.stop)
 		r = missing(&plan, &scene);

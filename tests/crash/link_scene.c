@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -207,8 +208,19 @@ static void verify(struct link_scene *scene, unsigned seen, int wanted_end)
 		broken(scene, "leaked", "the other side has %d descriptors, it had %d", shared->fds_after, shared->fds_before);
 }
 
+/* What the victim has counted dies with it. */
+static void note_hits(struct link_scene *scene)
+{
+#ifdef PABAL_TEST
+	scene->hits += (unsigned long)ptrace(PTRACE_PEEKDATA, scene->victim, &pabal__fault_hits, NULL);
+#else
+	(void)scene;
+#endif
+}
+
 static void drop(struct link_scene *scene)
 {
+	scene->hits += scene->shared->hits;
 	munmap(scene->census.victim, pabal__stream_size(LINK_MEMORY));
 	scene->runs++;
 }
@@ -285,6 +297,7 @@ int link_once(struct link_scene *scene, const struct crash_trace *trace, uint32_
 		stop_there(scene);
 	} else {
 		seen = link_census_look(scene);
+		note_hits(scene);
 		crash_kill(scene->victim);
 		scene->shared->late = 1;
 		scene->kills[seen] += there;
@@ -313,6 +326,7 @@ int link_measure(struct link_scene *scene, struct crash_trace *trace)
 	if (stop) {
 		stop_there(scene);
 	} else {
+		note_hits(scene);
 		crash_kill(scene->victim);
 		scene->shared->late = 1;
 		verify(scene, seen, seen & LINK_CLOSED ? -EPIPE : -EOWNERDEAD);

@@ -61,7 +61,8 @@ struct link_shared {
 	uint32_t victim_received, peer_sent, peer_received; /* committed, received whole and in order */
 	int receive_end, send_end, call_end;                /* what the other side was told at last; 1: nothing */
 	int fds_before, fds_after;
-	const char *broken; /* what does not hold, found by a side; a literal, so an address that all share */
+	_Atomic unsigned long hits; /* of a deliberate fault, by those who came to their end */
+	const char *broken;         /* what does not hold, found by a side; a literal, so an address that all share */
 	char detail[200];
 };
 
@@ -119,6 +120,7 @@ struct link_scene {
 	bool published; /* when it was killed */
 	bool slept;     /* the other side was asleep when it began */
 	uint64_t kills[LINK_CELLS], asleep, runs, ended;
+	unsigned long hits;
 	const char *broken;
 	char detail[256];
 };
@@ -138,6 +140,9 @@ int link_receive_next(struct link_side *side, int64_t timeout_ns);
 void link_received(struct link_side *side, const void *data, size_t size);
 void link_side_broken(struct link_side *side, const char *invariant, const char *format, ...) __attribute__((format(printf, 3, 4)));
 int link_count_fds(void);
+
+/* Deliberate faults that were executed in this process. */
+unsigned long link_fault_hits(void);
 
 /* The two sides, in their processes. */
 _Noreturn void link_be_victim(struct link_scene *scene);

@@ -221,5 +221,6 @@ _Noreturn void link_be_victim(struct link_scene *scene)
 	if (r == 0)
 		look_at_result(scene, &victim);
 	go_on(scene, &victim);
+	scene->shared->hits += link_fault_hits();
 	_exit(0);
 }
