@@ -41,10 +41,10 @@ static void move_in(void)
 
 	child_equal(getpid(), 1);
 	child_check(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
-	directory = open(getenv("PABAL_DIR"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+	directory = open(path_of("."), O_PATH | O_DIRECTORY | O_CLOEXEC);
 	child_check(directory >= 0);
 	child_check(mount("none", "/dev/shm", "tmpfs", 0, NULL) == 0);
-	child_check(access(getenv("PABAL_DIR"), F_OK) != 0);
+	child_check(access(path_of("."), F_OK) != 0);
 	child_check(mkdir("/dev/shm/shared", 0700) == 0);
 	snprintf(source, sizeof source, "/proc/self/fd/%d", directory);
 	child_check(mount(source, "/dev/shm/shared", NULL, MS_BIND, NULL) == 0);

@@ -21,7 +21,7 @@ static _Atomic uint64_t *ready;
 
 static int entries_left(void)
 {
-	DIR *listing = opendir(getenv("PABAL_DIR"));
+	DIR *listing = opendir(path_of("."));
 	struct dirent *entry;
 	int count = 0;
 

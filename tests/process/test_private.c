@@ -35,7 +35,7 @@ static pabal_process *announce(const char *name, uint32_t mode)
 }
 
 /* A HELLO by hand, as an honest process would say it, in the name of @name. Returns what came back, and the socket that it came by. */
-static int hello(const pabal_process *victim, const char *name, const unsigned char *instance, struct pabal__post *ret_post)
+static int hello(pabal_process *victim, const char *name, const unsigned char *instance, struct pabal__post *ret_post)
 {
 	struct pabal__own_memory memory;
 	struct pabal__holder self = { .fd = -1 };
@@ -48,8 +48,7 @@ static int hello(const pabal_process *victim, const char *name, const unsigned c
 	child_equal(pabal__socket_connect(victim->directory.fd, victim->holder.socket_name, &socket), 0);
 	child_equal(pabal__letter_send(socket, PABAL__HELLO, 0, &self, MEMORY, victim->holder.instance, &memory.fd, 1), 0);
 	do {
-		pabal_process_receive((pabal_process *)(uintptr_t)victim, NULL, NULL, &byte, 1, NULL,
-				      PABAL_NOWAIT); /* by who may: else it is served elsewhere */
+		pabal_process_receive(victim, NULL, NULL, &byte, 1, NULL, PABAL_NOWAIT); /* by who may: else it is served elsewhere */
 		r = pabal__letter_receive(socket, ret_post);
 	} while (r == -EAGAIN);
 	child_equal(r, 0);
@@ -104,7 +103,7 @@ static void the_peer_may_only_read(void **state)
 static void a_link_leaves_nothing_that_a_third_could_open(void **state)
 {
 	pabal_process *one = announce("one", 0), *other = announce("other", 0);
-	DIR *listing = opendir(getenv("PABAL_DIR"));
+	DIR *listing = opendir(path_of("."));
 	pabal_link *link = NULL, *accepted = NULL;
 	struct dirent *entry;
 	int count = 0;
@@ -283,7 +282,7 @@ static void a_dead_ones_name_is_for_its_own_user(void **state)
 static int open_the_directory(void **state)
 {
 	(void)state;
-	return chmod(getenv("PABAL_DIR"), 01777);
+	return chmod(path_of("."), 01777);
 }
 
 int main(void)

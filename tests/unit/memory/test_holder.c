@@ -203,12 +203,12 @@ static int rush(void *data)
 			pause_briefly();
 	r = pabal__holder_name(&directory, &holder, "prize");
 	atomic_fetch_add(arrived, 1);
-	while (atomic_load(arrived) < 2 * RIVALS)
+	while (atomic_load(arrived) < UINT64_C(2) * RIVALS)
 		pause_briefly();
 	/* Everybody has tried. Who got it must have it still. */
 	lost = r == 0 && (fstatat(directory.fd, "prize", &st, AT_SYMLINK_NOFOLLOW) || st.st_ino != holder.ino);
 	atomic_fetch_add(arrived, 1);
-	while (atomic_load(arrived) < 3 * RIVALS)
+	while (atomic_load(arrived) < UINT64_C(3) * RIVALS)
 		pause_briefly();
 	if (r < 0) {
 		pabal__holder_close(&directory, &holder, true);

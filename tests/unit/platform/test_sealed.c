@@ -74,7 +74,7 @@ static void other_files_do_not_pass(void **state)
 	int ends[2], fd;
 
 	(void)state;
-	fd = open(getenv("PABAL_DIR"), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); /* nobody can seal a file on a mounted tmpfs */
+	fd = open(path_of("."), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); /* nobody can seal a file on a mounted tmpfs */
 	assert_int_equal(ftruncate(fd, SIZE), 0);
 	assert_int_equal(pabal__sealed_map(fd, SIZE, &memory), -EBADMSG);
 	close(fd);

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_threads - several threads on one process handle and its links: nobody takes what was to wake another.
+ *
+ * Waits here have no end and no other event that could save them: what is lost hangs, and the hang detector says so.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "support/support.h"
+
+static pabal_process *self;
+
+static pabal_process *announce(const char *name, uint32_t flags)
+{
+	struct pabal_process_opts opts = { .struct_size = sizeof opts, .flags = flags };
+	pabal_process *process = NULL;
+
+	if (pabal_process_announce(name, &opts, &process) < 0)
+		child_failed("announce", name, 0);
+	return process;
+}
+
+enum { THREADS = 3, MESSAGES = 2000 };
+
+static _Atomic uint64_t received_by_threads;
+
+static void *receive_in_thread(void *data)
+{
+	char text[16];
+	int r;
+
+	do {
+		r = pabal_process_receive(self, NULL, NULL, text, sizeof text, NULL, PABAL_FOREVER);
+		if (r == 0)
+			atomic_fetch_add(&received_by_threads, 1);
+	} while (r == 0);
+	*(int *)data = r;
+	return NULL;
+}
+
+struct sender {
+	pthread_t thread;
+	const char *peer;
+	int result;
+};
+
+static void *send_in_thread(void *data)
+{
+	struct sender *sender = data;
+
+	for (int i = 0; i < MESSAGES && sender->result == 0; i++)
+		sender->result = pabal_process_send(self, sender->peer, &i, sizeof i, PABAL_FOREVER);
+	return NULL;
+}
+
+static void start_sender(struct sender *sender, const char *peer)
+{
+	sender->peer = peer;
+	sender->result = 0;
+	assert_int_equal(pthread_create(&sender->thread, NULL, send_in_thread, sender), 0);
+}
+
+static void end_sender(struct sender *sender)
+{
+	assert_int_equal(pthread_join(sender->thread, NULL), 0);
+	assert_int_equal(sender->result, 0);
+}
+
+static int echo_many(void *data)
+{
+	char text[16], peer[PABAL_NAME_SIZE];
+	pabal_process *process = announce(data, 0);
+	size_t size;
+
+	for (int i = 0; i < MESSAGES; i++) {
+		child_equal(pabal_process_receive(process, NULL, peer, text, sizeof text, &size, PABAL_FOREVER), 0);
+		child_equal(pabal_process_send(process, peer, text, size, PABAL_FOREVER), 0);
+	}
+	/* Until the other side closes: what it committed is to be received first. */
+	child_equal(pabal_process_receive(process, "me", peer, text, sizeof text, &size, PABAL_FOREVER), -EPIPE);
+	pabal_process_close(process);
+	return 0;
+}
+
+static void several_threads_use_one_handle(void **state)
+{
+	static char names[THREADS][16] = { "echo-0", "echo-1", "echo-2" };
+	struct sender senders[THREADS];
+	pthread_t receivers[THREADS];
+	int results[THREADS] = { 0 };
+	pid_t pids[THREADS];
+
+	(void)state;
+	atomic_store(&received_by_threads, 0);
+	for (int i = 0; i < THREADS; i++)
+		pids[i] = child_start(echo_many, names[i]);
+	self = announce("me", 0);
+	for (int i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_create(&receivers[i], NULL, receive_in_thread, &results[i]), 0);
+		start_sender(&senders[i], names[i]);
+	}
+	for (int i = 0; i < THREADS; i++)
+		end_sender(&senders[i]);
+	assert_true(eventually_at_least(&received_by_threads, (uint64_t)THREADS * MESSAGES));
+	assert_int_equal(pabal_process_interrupt(self), 0); /* ends the wait of each of them */
+	for (int i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(receivers[i], NULL), 0);
+		assert_int_equal(results[i], -ECANCELED);
+	}
+	pabal_process_close(self);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(child_end(pids[i]), 0);
+}
+
+/* One thread sleeps by name, others on links: each gets what is its own, though they share the sockets. */
+static void *take_from_link(void *data)
+{
+	char text[16];
+
+	for (int i = 0; i < MESSAGES; i++)
+		if (pabal_link_receive(data, text, sizeof text, NULL, PABAL_FOREVER) < 0)
+			return data;
+	return NULL;
+}
+
+static void threads_on_links_and_on_the_handle(void **state)
+{
+	static char names[2][16] = { "echo-0", "echo-1" };
+	struct sender senders[2];
+	pthread_t taker;
+	pabal_link *link;
+	pid_t pids[2];
+	void *result;
+	char text[16];
+
+	(void)state;
+	for (int i = 0; i < 2; i++)
+		pids[i] = child_start(echo_many, names[i]);
+	self = announce("me", 0);
+	assert_int_equal(pabal_process_link(self, "echo-0", &link, PABAL_FOREVER), 0);
+	assert_int_equal(pthread_create(&taker, NULL, take_from_link, link), 0);
+	for (int i = 0; i < 2; i++)
+		start_sender(&senders[i], names[i]);
+	for (int i = 0; i < MESSAGES; i++)
+		assert_int_equal(pabal_process_receive(self, "echo-1", NULL, text, sizeof text, NULL, PABAL_FOREVER), 0);
+	assert_int_equal(pthread_join(taker, &result), 0);
+	assert_null(result);
+	for (int i = 0; i < 2; i++)
+		end_sender(&senders[i]);
+	pabal_process_close(self);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(child_end(pids[i]), 0);
+}
+
+static void *receive_all(void *data)
+{
+	char text[16];
+
+	for (int i = 0; i < MESSAGES; i++)
+		if (pabal_process_receive(self, NULL, NULL, text, sizeof text, NULL, PABAL_FOREVER) < 0)
+			return data;
+	return NULL;
+}
+
+/* A call that does not wait swallows the bytes that were to wake the sleeper: it passes that on. */
+static void who_polls_does_not_keep_a_sleeper_asleep(void **state)
+{
+	struct sender sender;
+	pthread_t receiver;
+	char name[16] = "echo-0";
+	pabal_link *link;
+	void *result;
+
+	(void)state;
+	for (int round = 0; round < 20; round++) {
+		pid_t pid = child_start(echo_many, name);
+
+		self = announce("me", PABAL_WAIT_BLOCK);
+		assert_int_equal(pabal_process_link(self, name, &link, PABAL_FOREVER), 0);
+		assert_int_equal(pthread_create(&receiver, NULL, receive_all, self), 0);
+		start_sender(&sender, name);
+		while (pthread_tryjoin_np(receiver, &result) == EBUSY) {
+			assert_int_equal(pabal_process_accept(self, &link, PABAL_NOWAIT), -EAGAIN);
+			assert_int_equal(pabal_process_receive(self, "nobody", NULL, NULL, 0, NULL, PABAL_NOWAIT), -EAGAIN);
+		}
+		assert_null(result);
+		end_sender(&sender);
+		pabal_process_close(self);
+		assert_int_equal(child_end(pid), 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(several_threads_use_one_handle),
+		cmocka_unit_test(threads_on_links_and_on_the_handle),
+		cmocka_unit_test(who_polls_does_not_keep_a_sleeper_asleep),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
