@@ -7,10 +7,12 @@
 #include "model/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -152,9 +154,40 @@ static void close_fd(int fd)
 		close(fd);
 }
 
+/*
+ * A program that closes all descriptors (a daemon's clean-up) has closed ours, and their numbers may be files of its own by now: close none of them. The listener's inode tells; whoever closes
+ * some, and not it, is beyond help.
+ */
+static bool fds_are_ours(const pabal_process *self)
+{
+	struct stat st;
+
+	return self->listener < 0 || (fstat(self->listener, &st) == 0 && st.st_ino == self->listener_ino);
+}
+
+static void forget_fds(pabal_process *self)
+{
+	self->listener = self->door = self->inside = self->outside = self->ready = self->alarm = self->notify = self->watch = self->spare = -1;
+	atomic_store_explicit(&self->has_outside, false, memory_order_relaxed);              /* no other thread uses the handle any more */
+	self->directory.fd = open(self->directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* the name is given up all the same */
+	for (uint32_t i = 0; i < PABAL__CALLERS; i++)
+		self->callers[i].number = 0;
+	for (struct pabal__opening *opening = self->openings; opening; opening = opening->next)
+		opening->socket = opening->memory.fd = -1;
+	for (struct pabal__party *party = self->first; party; party = party->next) {
+		struct pabal_link *link = &party->link;
+
+		link->fds_out = link->fds_in = link->memory = link->bell.socket = link->bell.pidfd = link->bell.kick = -1;
+		for (int i = 0; i < PABAL__DOORBELL_EVENTS; i++)
+			link->ready[i] = link->bell.latch[i] = -1;
+	}
+}
+
 /* @left: by the process that announced; a fork child closes what it inherited and touches nothing that its parent uses. */
 static void free_handle(pabal_process *self, bool left)
 {
+	if (!fds_are_ours(self))
+		forget_fds(self);
 	pabal__asks_close(self, left);
 	for (uint32_t i = 0; i < PABAL__CALLERS; i++)
 		if (self->callers[i].number)
@@ -231,6 +264,7 @@ static int make_handle(const struct pabal_process_opts *opts, pabal_process **re
 static int take_name(pabal_process *self, const char *name, const struct pabal_process_opts *opts)
 {
 	char anonymous[PABAL_NAME_SIZE];
+	struct stat st;
 	int r = pabal__holder_make(&self->directory, opts->mode, opts->memory_max, &self->holder);
 
 	if (r < 0)
@@ -238,6 +272,9 @@ static int take_name(pabal_process *self, const char *name, const struct pabal_p
 	r = pabal__socket_listen(self->directory.fd, self->holder.socket_name, opts->mode, &self->listener);
 	if (r < 0)
 		return pabal__fail(r, "cannot make the socket of a process in %s: %s", self->directory.path, strerror(-r));
+	if (fstat(self->listener, &st))
+		return pabal__fail(pabal__errno(), "cannot look at the socket of a process: %s", strerror(errno));
+	self->listener_ino = st.st_ino;
 	r = open_descriptors(self);
 	if (r < 0)
 		return r;

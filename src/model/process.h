@@ -97,15 +97,16 @@ struct pabal_process {
 	uint64_t memory_max;
 
 	int listener;
-	int door;    /* epoll: listener, callers, askings, watch */
-	int inside;  /* epoll: the door, and sockets and pidfds of parties; what a call of ours sleeps on */
-	int outside; /* epoll: inside and ready; what pabal_process_fd() gave, or -1 */
-	int ready;   /* eventfd, outside: there may be something although no socket says so */
-	int alarm;   /* eventfd: whoever of us sleeps on inside must look */
-	int notify;  /* eventfd, inside: a call on a link swallowed a byte that one of us may wait for */
-	int watch;   /* inotify of the directory, while somebody is waited for; or -1 */
-	int spare;   /* a descriptor to give up for refusing a caller when there is no other, or -1 */
-	bool deaf;   /* the listener is not in the door for a while: no descriptors */
+	ino_t listener_ino; /* by which the handle knows whether its descriptors are its own still */
+	int door;           /* epoll: listener, callers, askings, watch */
+	int inside;         /* epoll: the door, and sockets and pidfds of parties; what a call of ours sleeps on */
+	int outside;        /* epoll: inside and ready; what pabal_process_fd() gave, or -1 */
+	int ready;          /* eventfd, outside: there may be something although no socket says so */
+	int alarm;          /* eventfd: whoever of us sleeps on inside must look */
+	int notify;         /* eventfd, inside: a call on a link swallowed a byte that one of us may wait for */
+	int watch;          /* inotify of the directory, while somebody is waited for; or -1 */
+	int spare;          /* a descriptor to give up for refusing a caller when there is no other, or -1 */
+	bool deaf;          /* the listener is not in the door for a while: no descriptors */
 	int64_t hear_at;
 	int64_t served; /* when the door was last served, coarse */
 

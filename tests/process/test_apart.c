@@ -3,6 +3,7 @@
  * test_apart - what a process handle is to others than its owner: fork children, programs that close all descriptors, and those who look on.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -96,22 +97,36 @@ static void a_fork_child_is_another_process(void **state)
 static int close_all_and_receive(void *data)
 {
 	pabal_process *process = announce("daemon", 0);
+	int strangers[64];
 	pabal_link *link;
 	char byte;
 
 	(void)data;
+	child_check(pabal_process_fd(process, PABAL_READABLE) >= 0);
+	child_equal(pabal_process_link(process, "echo", &link, PABAL_FOREVER), 0);
+	child_check(pabal_link_fd(link, PABAL_READABLE) >= 0);
 	closefrom(3);
 	child_equal(pabal_process_receive(process, NULL, NULL, &byte, 1, NULL, PABAL_FOREVER), -EBADF);
 	child_equal(pabal_process_accept(process, &link, PABAL_FOREVER), -EBADF);
+	for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++) {
+		strangers[i] = open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		child_check(strangers[i] >= 0);
+	}
 	pabal_process_close(process);
+	for (size_t i = 0; i < sizeof strangers / sizeof *strangers; i++)
+		child_check(fcntl(strangers[i], F_GETFD) >= 0);
+	child_check(access(path_of("daemon"), F_OK) != 0);
 	return 0;
 }
 
-/* A daemon's habit. It cannot be mended, so it is said, instead of waiting for ever or in circles. */
+/* A daemon's habit. It cannot be mended, so it is said, instead of waiting for ever or in circles; and what has the numbers now is left alone. */
 static void closed_descriptors_are_an_error(void **state)
 {
+	pid_t pid = start_ready(echo, TEXT("echo"));
+
 	(void)state;
 	child_run(close_all_and_receive, NULL);
+	child_kill(pid);
 	assert_int_equal(pabal_gc(NULL), 0);
 }
 
