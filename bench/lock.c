@@ -54,7 +54,7 @@ static double burst(const struct locks *locks, int kind, int64_t length_ns)
 
 static pthread_mutex_t *make_mutexes(void)
 {
-	pthread_mutex_t *mutexes = mmap(NULL, 2 * sizeof *mutexes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pthread_mutex_t *mutexes = mmap(NULL, 2 * sizeof(pthread_mutex_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pthread_mutexattr_t attributes;
 
 	if (mutexes == MAP_FAILED)
@@ -102,7 +102,7 @@ void measure_lock(const struct settings *settings)
 		figure.value = median(values[kind], settings->bursts);
 		report_add(settings->report, &figure);
 	}
-	munmap(locks.mutexes, 2 * sizeof *locks.mutexes);
+	munmap(locks.mutexes, 2 * sizeof(pthread_mutex_t));
 	pabal_region_close(locks.region);
 	pabal_region_destroy(name);
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -48,11 +49,11 @@ static bool address(struct bridge *bridge, char *line, char ret_peer[PABAL_NAME_
 		return true;
 	}
 	if (bridge->inbox.from) {
-		strcpy(ret_peer, bridge->inbox.from);
+		snprintf(ret_peer, PABAL_NAME_SIZE, "%s", bridge->inbox.from);
 		return true;
 	}
 	pthread_mutex_lock(&bridge->lock);
-	strcpy(ret_peer, bridge->last);
+	snprintf(ret_peer, PABAL_NAME_SIZE, "%s", bridge->last);
 	pthread_mutex_unlock(&bridge->lock);
 	if (!*ret_peer)
 		report("a line is dropped: nobody has sent anything yet whom it could answer: %.40s", line);
@@ -169,7 +170,7 @@ static int take_one(struct bridge *bridge, int *ret_write_error)
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&bridge->lock);
-	strcpy(bridge->last, inbox->peer);
+	snprintf(bridge->last, PABAL_NAME_SIZE, "%s", inbox->peer);
 	pthread_mutex_unlock(&bridge->lock);
 	bridge->received++;
 	*ret_write_error = output_message(bridge->out, bridge->names ? inbox->peer : NULL, inbox->data, inbox->size, true);

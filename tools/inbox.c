@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,7 +60,7 @@ static int note_sender(struct inbox *inbox)
 	if (!more)
 		return -ENOMEM;
 	inbox->senders = more;
-	strcpy(inbox->senders[inbox->sender_count++], inbox->peer);
+	snprintf(inbox->senders[inbox->sender_count++], PABAL_NAME_SIZE, "%s", inbox->peer);
 	return 0;
 }
 
@@ -75,7 +76,7 @@ static int look_for_ends(struct inbox *inbox)
 			i++;
 			continue;
 		}
-		strcpy(inbox->peer, inbox->senders[i]);
+		snprintf(inbox->peer, PABAL_NAME_SIZE, "%s", inbox->senders[i]);
 		if (r != -EPIPE)
 			return r;
 		memmove(inbox->senders[i], inbox->senders[--inbox->sender_count], sizeof(*inbox->senders));
@@ -141,7 +142,7 @@ int inbox_next(struct inbox *inbox, int64_t timeout_ns)
 		return next_until_closed(inbox, timeout_ns);
 	r = receive(inbox, inbox->from, timeout_ns);
 	if (r < 0 && inbox->from)
-		strcpy(inbox->peer, inbox->from);
+		snprintf(inbox->peer, PABAL_NAME_SIZE, "%s", inbox->from);
 	return r;
 }
 

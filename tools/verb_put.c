@@ -73,9 +73,11 @@ static int put_input(pabal_buffer *buffer, const struct arguments *arguments, si
 {
 	size_t room = item_size < BATCH_BYTES ? BATCH_BYTES / item_size * item_size : item_size, have = 0;
 	char *items = malloc(room);
-	int status = items ? STATUS_DONE : report("out of memory");
+	int status = STATUS_DONE;
 	ssize_t got = 1;
 
+	if (!items)
+		return report("out of memory");
 	while (status == STATUS_DONE && got != 0) {
 		got = read(STDIN_FILENO, items + have, room - have);
 		if (got < 0 && errno != EINTR)
@@ -96,11 +98,13 @@ static int put_input(pabal_buffer *buffer, const struct arguments *arguments, si
 static int put_lines(pabal_buffer *buffer, const struct arguments *arguments, size_t item_size)
 {
 	char *line = NULL, *item = calloc(1, item_size);
-	int status = item ? STATUS_DONE : report("out of memory");
+	int status = STATUS_DONE;
 	unsigned long long number = 0;
 	size_t room = 0;
 	ssize_t length;
 
+	if (!item)
+		return report("out of memory");
 	while (status == STATUS_DONE && (length = getline(&line, &room, stdin)) >= 0) {
 		number++;
 		if (length > 0 && line[length - 1] == '\n')

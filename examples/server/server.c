@@ -92,7 +92,7 @@ int main(int argc, char **argv)
 	}
 	r = pabal_process_announce(argv[1], NULL, &self);
 	if (r == 0)
-		r = run(self, epoll);
+		run(self, epoll);
 	fprintf(stderr, "server: %s\n", pabal_error_detail());
 	pabal_process_close(self); /* and all links */
 	return 1;

@@ -68,7 +68,7 @@ static int consume(int out, int dies)
 
 int main(int argc, char **argv)
 {
-	int count = argc > 1 ? atoi(argv[1]) : 1000, pipes[2], consumed = 0;
+	int count = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 1000, pipes[2], consumed = 0;
 	pid_t producers[PRODUCERS];
 	pabal_buffer *buffer;
 	struct item item;

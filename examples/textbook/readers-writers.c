@@ -81,9 +81,8 @@ static void write_once(pabal_region *region, struct text *text)
 int main(void)
 {
 	pabal_region *region;
-	struct text *text;
 
-	check(pabal_region_create("text", sizeof(*text), NULL, &region));
+	check(pabal_region_create("text", sizeof(struct text), NULL, &region));
 	for (int i = 0; i < READERS + WRITERS; i++) {
 		if (fork() == 0) {
 			check(pabal_region_open("text", NULL, &region));
@@ -94,8 +93,8 @@ int main(void)
 	}
 	while (wait(NULL) > 0)
 		continue;
-	text = pabal_region_data(region);
+	const struct text *text = pabal_region_data(region);
 	printf("%d reads, %d writes; torn: %d; the text says %ld\n", text->reads, text->writes, text->torn, text->first);
 	check(pabal_region_destroy("text"));
-	return 0;
+	return pabal_region_close(region) != NULL;
 }

@@ -34,6 +34,8 @@ enum {
 	HOLDER_SIZE = PABAL__PAGE + PABAL__HOLDER_ENTRIES / (PABAL__PAGE / sizeof(struct pabal__holder_entry)) * PABAL__PAGE + PABAL__PAGE,
 	NAME_TRIES = 1000, /* rounds against others who take or bury the same name; a nap each */
 	NAME_NAP_NS = 1000000,
+	GRACE_TRIES = 10, /* for a name that is held: together 20 ms; the kernel's work queue takes one tick, 1 to 10 ms */
+	GRACE_NAP_NS = 2000000,
 };
 
 static void hidden_name(const char *prefix, const unsigned char *instance, char ret_name[PABAL__HOLDER_SOCKET_SIZE])
@@ -264,6 +266,21 @@ static int refuse_name(const struct pabal__directory *directory, const char *nam
 	}
 }
 
+/*
+ * The kernel tells of a death by the dead one's sockets first and lets its mapping of the name's file go a moment later, in a work queue: so who has just heard
+ * -EOWNERDEAD may still find the name held. It is looked at for a while before a living holder is believed in.
+ */
+static int make_room_patiently(const struct pabal__directory *directory, const char *name)
+{
+	int r = make_room(directory, name);
+
+	for (int i = 0; r == -EADDRINUSE && i < GRACE_TRIES; i++) {
+		pabal__cpu_nap(GRACE_NAP_NS);
+		r = make_room(directory, name);
+	}
+	return r;
+}
+
 int pabal__holder_name(const struct pabal__directory *directory, struct pabal__holder *holder, const char *name)
 {
 	int r = -EADDRINUSE; /* after all tries: others keep taking it */
@@ -276,7 +293,7 @@ int pabal__holder_name(const struct pabal__directory *directory, struct pabal__h
 		}
 		if (errno != EEXIST)
 			return refuse_name(directory, name, pabal__errno());
-		r = make_room(directory, name);
+		r = make_room_patiently(directory, name);
 		if (r < 0)
 			return refuse_name(directory, name, r);
 		if (r == 0) /* it just went, or somebody else is burying it */

@@ -114,7 +114,7 @@ static const char *kind_word(uint32_t kind)
 /* What was looked for, for people. */
 static const char *wanted_word(const struct pabal__segment_kind *const *kinds)
 {
-	return kinds[1] ? "object" : kinds[0]->word;
+	return !kinds[0] || kinds[1] ? "object" : kinds[0]->word;
 }
 
 static int open_file(const struct pabal__directory *directory, struct pabal__segment *segment, const struct pabal__segment_kind *const *kinds)

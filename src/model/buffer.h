@@ -67,7 +67,7 @@ enum pabal__buffer_word {
 
 extern const struct pabal__buffer_form pabal__buffer_form_many, pabal__buffer_form_spsc, pabal__buffer_form_latest;
 
-struct pabal_buffer {
+struct pabal_buffer {              /* NOLINT(clang-analyzer-optin.performance.Padding): the padding keeps the two ends on lines of their own */
 	struct pabal_mailbox base; /* the first member: the calls that wait know it */
 	const struct pabal__buffer_form *form;
 	uint64_t item_size;

@@ -259,7 +259,7 @@ int pabal_link_call(pabal_link *link, const void *request, size_t request_size, 
 		    int64_t timeout_ns)
 {
 	int64_t deadline;
-	uint64_t call;
+	uint64_t call = 0;
 	int r = pabal__link_check(link, timeout_ns);
 
 	if (r < 0)

@@ -148,7 +148,7 @@ static int same_shape(const struct pabal__shape *wanted, const struct pabal__seg
 /* Open what is there, if it is of the shape that was asked for. */
 static int open_same(const struct pabal__directory *directory, const struct pabal__object_request *request, struct pabal__seat *ret_seat)
 {
-	struct pabal__seat seat;
+	struct pabal__seat seat = { .segment = { .fd = -1, .kind = &request->kind->segment } };
 	int r = open_in(directory, request, &seat);
 
 	if (r < 0)

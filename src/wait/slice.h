@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #ifdef PABAL_TEST_NO_SLICES
-#define PABAL__SLICE_MIN INT64_MAX
-#define PABAL__SLICE_MAX INT64_MAX
+#define PABAL__SLICE_MIN (INT64_MAX / 2) /* so far away, and yet it can be added to a moment */
+#define PABAL__SLICE_MAX PABAL__SLICE_MIN
 #else
 #define PABAL__SLICE_MIN INT64_C(10000000)  /* a guess: 10 ms, a hundred times what a wake-up takes */
 #define PABAL__SLICE_MAX INT64_C(250000000) /* at most 5 wake-ups a second of an idle sleeper, and death is noticed within 300 ms */

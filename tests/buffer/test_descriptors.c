@@ -60,7 +60,7 @@ static void await(int fd)
 
 static uint32_t names_with_a_dot(void)
 {
-	DIR *directory = opendir(getenv("PABAL_DIR"));
+	DIR *directory = opendir(objects_directory());
 	uint32_t count = 0;
 
 	assert_non_null(directory);
@@ -91,7 +91,7 @@ static void readable_until_a_get_says_not_now(void **state)
 		assert_true(fd >= 0);
 		assert_int_equal(pabal_buffer_fd(buffer, PABAL_READABLE), fd);
 		for (uintptr_t i = 1; i < 10; i++) {
-			child_run(put_one, (void *)i);
+			child_run(put_one, as_pointer(i));
 			assert_true(is_readable(fd));
 			assert_int_equal(pabal_buffer_get(buffer, &item, 1, NULL, PABAL_NOWAIT), 0);
 			assert_int_equal(item.id, i);
@@ -242,7 +242,7 @@ static void whoever_dies_before_it_told_is_told_of(void **state)
 
 			while (pabal_buffer_get(buffer, &item, 1, NULL, PABAL_NOWAIT) == 0) {
 			}
-			child = child_start(put_and_die, (void *)i);
+			child = child_start(put_and_die, as_pointer(i));
 			while ((r = pabal_buffer_get(buffer, &item, 1, NULL, PABAL_NOWAIT)) == -EAGAIN)
 				await(fd);
 			assert_int_equal(r, 0);

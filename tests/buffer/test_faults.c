@@ -113,7 +113,7 @@ static void published_first_is_caught(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		pabal_buffer *buffer = make(cases[i].flags, sizeof(struct item));
 		struct item item = { 0 };
-		pid_t child = child_start(die_in_the_copy, (void *)(uintptr_t)cases[i].fault);
+		pid_t child = child_start(die_in_the_copy, as_pointer((uintptr_t)cases[i].fault));
 		int r;
 
 		assert_int_equal(child_end(child), -SIGSEGV);
@@ -148,7 +148,7 @@ static void let_go_first_is_caught(void **state)
 		pid_t child;
 
 		assert_int_equal(put(buffer, 1), 0);
-		child = child_start(die_in_the_get, (void *)(uintptr_t)(faulty ? PABAL__FAULT_SPSC_LET_GO_FIRST : PABAL__FAULT_NONE));
+		child = child_start(die_in_the_get, as_pointer((uintptr_t)(faulty ? PABAL__FAULT_SPSC_LET_GO_FIRST : PABAL__FAULT_NONE)));
 		assert_int_equal(child_end(child), -SIGSEGV);
 		assert_int_equal(pabal_buffer_get(buffer, &item, 1, NULL, PABAL_NOWAIT), faulty ? -EAGAIN : 0);
 		end(buffer);
@@ -178,7 +178,7 @@ static void no_mark_is_caught(void **state)
 
 		atomic_store(ready, 0);
 		assert_int_equal(put(buffer, 1), 0);
-		child = child_start(take_and_hang, (void *)(uintptr_t)(faulty ? PABAL__FAULT_SPSC_NO_MARK : PABAL__FAULT_NONE));
+		child = child_start(take_and_hang, as_pointer((uintptr_t)(faulty ? PABAL__FAULT_SPSC_NO_MARK : PABAL__FAULT_NONE)));
 		assert_true(eventually_at_least(ready, 1));
 		child_kill(child);
 		assert_int_equal(pabal_buffer_take(buffer, 1, &items, PABAL_NOWAIT), 0);

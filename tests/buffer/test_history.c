@@ -111,7 +111,7 @@ struct crew {
 
 static void start(struct crew *crew, uint32_t i)
 {
-	crew->pids[i] = i < crew->producers ? child_start(produce, (void *)(uintptr_t)i) : child_start(consume, NULL);
+	crew->pids[i] = i < crew->producers ? child_start(produce, as_pointer((uintptr_t)i)) : child_start(consume, NULL);
 }
 
 static void stop(const struct crew *crew)
@@ -240,7 +240,7 @@ static void the_newest(void **state)
 	memset((void *)board, 0, sizeof *board);
 	assert_int_equal(pabal_buffer_create("b", sizeof(struct item), 1, BOPTS(.flags = PABAL_BUFFER_LATEST), &buffer), 0);
 	for (uint32_t i = 0; i < 4; i++)
-		crew.pids[i] = i < 2 ? child_start(write_newest, (void *)(uintptr_t)i) : child_start(read_newest, NULL);
+		crew.pids[i] = i < 2 ? child_start(write_newest, as_pointer((uintptr_t)i)) : child_start(read_newest, NULL);
 	for (int kills = 0; kills < KILLS; kills++) {
 		uint32_t victim = next_random(&random) % 4;
 		uint64_t before = atomic_load(&board->takes), puts = atomic_load(&board->puts);
@@ -249,7 +249,7 @@ static void the_newest(void **state)
 		assert_true(eventually_at_least(&board->puts, puts + 20));
 		child_kill(crew.pids[victim]);
 		held += pabal_check("b", &account) == 0 && account.held_by_dead;
-		crew.pids[victim] = victim < 2 ? child_start(write_newest, (void *)(uintptr_t)victim) : child_start(read_newest, NULL);
+		crew.pids[victim] = victim < 2 ? child_start(write_newest, as_pointer((uintptr_t)victim)) : child_start(read_newest, NULL);
 	}
 	stop(&crew);
 	assert_int_equal(atomic_load(&board->wrong), 0);

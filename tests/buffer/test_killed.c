@@ -193,8 +193,8 @@ static void play(const struct scene *scene)
 		if (!puts_items(scene->call))
 			assert_int_equal(put(buffer, 1, 5), 0);
 		if (scene->takeover)
-			assert_int_equal(child_end(child_start(dead_holder, (void *)(uintptr_t)scene)), -SIGKILL);
-		returned = step_and_kill(child_start(victim, (void *)(uintptr_t)scene), steps);
+			assert_int_equal(child_end(child_start(dead_holder, as_pointer((uintptr_t)scene))), -SIGKILL);
+		returned = step_and_kill(child_start(victim, as_pointer((uintptr_t)scene)), steps);
 		verify(scene, buffer, returned);
 		pabal_buffer_close(buffer);
 		assert_int_equal(pabal_buffer_destroy("b"), 0);

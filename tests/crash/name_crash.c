@@ -45,7 +45,8 @@ static void break_with(const char *invariant, const char *text, int number)
 /* Objects, sockets and whatever else lies there. */
 static int count_files(void)
 {
-	DIR *directory = opendir(getenv("PABAL_DIR"));
+	const char *path = getenv("PABAL_DIR");
+	DIR *directory = opendir(path ? path : "");
 	const struct dirent *entry;
 	int count = 0;
 

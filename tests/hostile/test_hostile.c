@@ -219,7 +219,7 @@ static void garbage_does_not_spread(void **state)
 			seeds[i] = round * WORKERS + i;
 			pids[i] = child_start(work, &seeds[i]);
 		}
-		assert_true(eventually_at_least(&common->ready, (round + 1) * WORKERS)); /* a soiled one may refuse to be opened */
+		assert_true(eventually_at_least(&common->ready, ((uint64_t)round + 1) * WORKERS)); /* a soiled one may refuse to be opened */
 		assert_true(eventually_at_least(&common->passed, atomic_load(&common->passed) + 100));
 		scribble(pabal__mailbox_segment(a), &random);
 		atomic_store(&common->stop, 1);

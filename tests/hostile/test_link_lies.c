@@ -138,7 +138,8 @@ static int send_until_looked(void)
 
 static void positions_that_cannot_be(void **state)
 {
-	static const uint64_t lies[] = { PABAL__STREAM_FIRST - 8, 0, UINT64_MAX, UINT64_C(1) << 40, UINT64_C(1) << 63, PABAL__STREAM_BYTES * 3 };
+	static const uint64_t lies[] = { PABAL__STREAM_FIRST - 8,          0, UINT64_MAX, UINT64_C(1) << 40, UINT64_C(1) << 63,
+					 UINT64_C(3) * PABAL__STREAM_BYTES };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {

@@ -85,7 +85,7 @@ static int destroy_without_permission(void *data)
 
 static void who_may_not_remove_the_name_changes_nothing(void **state)
 {
-	const char *directory = getenv("PABAL_DIR") ? getenv("PABAL_DIR") : "";
+	const char *directory = objects_directory();
 	struct stat st;
 	pabal_mailbox *one, *other;
 

@@ -65,10 +65,10 @@ int main(void)
 		pthread_create(&threads[i], NULL, count_up, NULL);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	if (*(uint64_t *)pabal_region_data(region) != THREADS * ROUNDS)
+	if (*(uint64_t *)pabal_region_data(region) != (uint64_t)THREADS * ROUNDS)
 		return 1;
 	for (uintptr_t i = 0; i < 2; i++)
-		pthread_create(&threads[i], NULL, pass_on, (void *)i);
+		pthread_create(&threads[i], NULL, pass_on, (void *)i); /* NOLINT(performance-no-int-to-ptr): a number that goes through void * */
 	for (int i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
 	pabal_region_close(region);

@@ -192,6 +192,15 @@ void become_nobody(void)
 	child_check(setuid(0) != 0);
 }
 
+const char *objects_directory(void)
+{
+	const char *directory = getenv("PABAL_DIR");
+
+	if (!directory)
+		abort(); /* tests/run-in-own-directory sets it */
+	return directory;
+}
+
 const char *path_of(const char *name)
 {
 	static char path[4096];

@@ -36,6 +36,12 @@ _Noreturn void child_wait_for_death(void);
 
 typedef int child_main(void *data);
 
+/* A number to hand to a child or a thread, or to get back from one. */
+static inline void *as_pointer(uintptr_t number)
+{
+	return (void *)number; /* NOLINT(performance-no-int-to-ptr): that is what it is for */
+}
+
 /* A text to hand to one. */
 #define TEXT(text) ((char[]){ text })
 
@@ -61,6 +67,8 @@ void pause_briefly(void);
 /* Give up all privilege for good; ends the process with a message if there was none to give up. */
 void become_nobody(void);
 
+/* The directory of objects that this test has for its own. */
+const char *objects_directory(void);
 /* The path of an object's file. */
 const char *path_of(const char *name);
 uint64_t bytes_of(const char *name); /* memory that it really uses */

@@ -211,7 +211,7 @@ static void *read_many(void *id)
 		last[item[0] & 0xff] = item[0];
 		pabal__latest_unpin(&reader);
 	}
-	return (void *)(uintptr_t)(torn + back);
+	return as_pointer((uintptr_t)(torn + back));
 }
 
 /* For ThreadSanitizer, too. */
@@ -222,9 +222,9 @@ static void never_torn_and_never_older(void **state)
 	(void)state;
 	writing = WRITERS;
 	for (uintptr_t i = 0; i < WRITERS; i++)
-		assert_int_equal(pthread_create(&writers[i], NULL, write_many, (void *)(i + 1)), 0);
+		assert_int_equal(pthread_create(&writers[i], NULL, write_many, as_pointer(i + 1)), 0);
 	for (uintptr_t i = 0; i < READERS; i++)
-		assert_int_equal(pthread_create(&readers[i], NULL, read_many, (void *)(i + 1 + WRITERS)), 0);
+		assert_int_equal(pthread_create(&readers[i], NULL, read_many, as_pointer(i + 1 + WRITERS)), 0);
 	for (int i = 0; i < WRITERS; i++)
 		pthread_join(writers[i], NULL);
 	for (int i = 0; i < READERS; i++) {
