@@ -192,10 +192,14 @@ static int receive_named(struct pabal__talk *talk)
 	return r;
 }
 
+/*
+ * Once around, from whose turn it is. An elder that came first and had nothing but its end to tell was no turn of the one that it came before: around once more, each time with one elder less that can do
+ * so.
+ */
 static int receive_any(struct pabal__talk *talk)
 {
 	pabal_process *self = talk->self;
-	struct pabal__party *party = self->turn, *next;
+	struct pabal__party *party = self->turn, *next, *first;
 	int r = PABAL__TALK_WAIT;
 
 	for (uint32_t left = self->party_count; left > 0 && r > 0; left--, party = next) {
@@ -204,8 +208,12 @@ static int receive_any(struct pabal__talk *talk)
 		if (!party)
 			break;
 		next = party->next;
-		if (!party->drained && pabal__link_has(&party->link))
-			r = receive_over(talk, elder(party), &next);
+		if (party->drained || !pabal__link_has(&party->link))
+			continue;
+		first = elder(party);
+		r = receive_over(talk, first, &next);
+		if (first != party) /* which may be gone by now: the lock was let go */
+			left = self->party_count + 1;
 	}
 	return r;
 }
