@@ -200,6 +200,7 @@ static int receive_any(struct pabal__talk *talk)
 {
 	pabal_process *self = talk->self;
 	struct pabal__party *party = self->turn, *next, *first;
+	uint32_t elders = self->party_count; /* more than that many ends there are not; a hostile one may seem to have more */
 	int r = PABAL__TALK_WAIT;
 
 	for (uint32_t left = self->party_count; left > 0 && r > 0; left--, party = next) {
@@ -212,8 +213,10 @@ static int receive_any(struct pabal__talk *talk)
 			continue;
 		first = elder(party);
 		r = receive_over(talk, first, &next);
-		if (first != party) /* which may be gone by now: the lock was let go */
+		if (first != party && elders > 0) { /* which may be gone by now: the lock was let go */
+			elders--;
 			left = self->party_count + 1;
+		}
 	}
 	return r;
 }
