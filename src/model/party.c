@@ -274,18 +274,31 @@ void pabal__party_remove(struct pabal__party *party)
 	free(party);
 }
 
+static struct pabal__tomb **find_tomb(pabal_process *self, const char *peer)
+{
+	uint32_t hash = self->tombs ? hash_of(peer) : 0;
+	struct pabal__tomb **at = &self->tombs;
+
+	while (*at && ((*at)->hash != hash || strcmp((*at)->peer, peer) != 0))
+		at = &(*at)->next;
+	return at;
+}
+
 static void bury(pabal_process *self, const char *peer, int error)
 {
-	struct pabal__tomb *tomb = calloc(1, sizeof *tomb), **end = &self->tombs;
+	struct pabal__tomb **at = find_tomb(self, peer), *tomb = *at;
 
+	if (tomb) { /* told once, however often its name's holders came and went */
+		tomb->error = error;
+		return;
+	}
+	tomb = calloc(1, sizeof *tomb);
 	if (!tomb)
 		return; /* then its end is not told, only found: the next call opens a new link */
 	memcpy(tomb->peer, peer, sizeof tomb->peer);
 	tomb->hash = hash_of(peer);
 	tomb->error = error;
-	while (*end)
-		end = &(*end)->next;
-	*end = tomb;
+	*at = tomb;
 	if (++self->tomb_count > PABAL__TOMBS) {
 		tomb = self->tombs;
 		self->tombs = tomb->next;
@@ -296,20 +309,16 @@ static void bury(pabal_process *self, const char *peer, int error)
 
 int pabal__tomb_open(pabal_process *self, const char *peer)
 {
-	uint32_t hash = self->tombs ? hash_of(peer) : 0;
+	struct pabal__tomb **at = find_tomb(self, peer), *tomb = *at;
+	int error;
 
-	for (struct pabal__tomb **at = &self->tombs; *at; at = &(*at)->next) {
-		struct pabal__tomb *tomb = *at;
-		int error = tomb->error;
-
-		if (tomb->hash != hash || strcmp(tomb->peer, peer) != 0)
-			continue;
-		*at = tomb->next;
-		self->tomb_count--;
-		free(tomb);
-		return error;
-	}
-	return 0;
+	if (!tomb)
+		return 0;
+	error = tomb->error;
+	*at = tomb->next;
+	self->tomb_count--;
+	free(tomb);
+	return error;
 }
 
 void pabal__tombs_close(pabal_process *self)

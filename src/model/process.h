@@ -79,7 +79,7 @@ struct pabal__caller {
 	uint64_t number; /* 0: free */
 };
 
-/* The end of a link that is gone, still to be told to a call by name. */
+/* The end of a link that is gone, still to be told to a call by name; of several links of one name the last end. */
 struct pabal__tomb {
 	struct pabal__tomb *next;
 	uint32_t hash;
@@ -239,6 +239,7 @@ struct pabal__talk {
 	struct pabal__party *room_of; /* a send waits for room in this one */
 	bool reads;                   /* waits for messages */
 	bool entered;                 /* has the lock */
+	bool ended;                   /* the link that was looked at last has ended */
 	uint32_t what;                /* enum pabal_wait_what */
 	void *data;
 	const void *const_data;
@@ -251,6 +252,8 @@ enum { PABAL__TALK_WAIT = 1 };
 
 uint32_t pabal__talk_entry(const struct pabal__talk *talk); /* whom it waits for, as it is told to others */
 int pabal__talk_end(struct pabal__talk *talk, int r);       /* let go of everything; r, or what it means, with its sentence */
+/* One attempt of a receive: it leaves nothing behind that could be received, since a sleep may follow. */
+int pabal__talk_receive(struct pabal__talk *talk);
 int pabal__talk_run(struct pabal__talk *talk, int64_t timeout_ns);
 
 #endif

@@ -144,6 +144,7 @@ static int receive_over(struct pabal__talk *talk, struct pabal__party *party, st
 	talk->entered = pabal__process_enter(self);
 	*ret_next = talk->peer ? pabal__party_same_name(party) : party->next;
 	told = party->told;
+	talk->ended = false;
 	if (r == 0 || r == -EMSGSIZE) {
 		self->turn = r ? party : party->next; /* what did not fit is the next for who asks again */
 		if (talk->ret_peer)
@@ -153,6 +154,7 @@ static int receive_over(struct pabal__talk *talk, struct pabal__party *party, st
 	} else if (r == -EPIPE || r == -EOWNERDEAD || r == -EBADMSG) {
 		if (talk->peer)
 			party->told = true;
+		talk->ended = true;
 		if (!party->drained)
 			pabal__party_drained(party, r);
 		if (!talk->peer || told)
@@ -176,9 +178,13 @@ static struct pabal__party *elder(struct pabal__party *party)
 	return first != party && pabal__link_has(&first->link) ? first : party;
 }
 
+/*
+ * An attempt is the last look before a sleep, so it must leave no message behind: when a link turned out to have ended, those of its name that are younger, and were passed over for its sake, are looked at
+ * again.
+ */
 static int receive_named(struct pabal__talk *talk)
 {
-	struct pabal__party *party, *next;
+	struct pabal__party *party, *next, *from;
 	int r = pabal__tomb_open(talk->self, talk->peer);
 
 	if (r < 0)
@@ -186,42 +192,39 @@ static int receive_named(struct pabal__talk *talk)
 	r = PABAL__TALK_WAIT;
 	for (party = pabal__party_first(talk->self, talk->peer); party && r > 0; party = next) {
 		next = pabal__party_same_name(party);
-		if (!party->drained && elder(party) == party && pabal__link_has(&party->link))
-			r = receive_over(talk, party, &next);
+		from = party->drained ? NULL : elder(party);
+		if (!from || !pabal__link_has(&from->link))
+			continue;
+		r = receive_over(talk, from, &next);
+		if (talk->ended)
+			next = pabal__party_first(talk->self, talk->peer);
 	}
 	return r;
 }
 
-/*
- * Once around, from whose turn it is. An elder that came first and had nothing but its end to tell was no turn of the one that it came before: around once more, each time with one elder less that can do
- * so.
- */
 static int receive_any(struct pabal__talk *talk)
 {
 	pabal_process *self = talk->self;
-	struct pabal__party *party = self->turn, *next, *first;
-	uint32_t elders = self->party_count; /* more than that many ends there are not; a hostile one may seem to have more */
+	struct pabal__party *party = self->turn, *next;
 	int r = PABAL__TALK_WAIT;
 
-	for (uint32_t left = self->party_count; left > 0 && r > 0; left--, party = next) {
+	for (uint32_t left = self->party_count; left > 0 && r > 0; party = next) {
 		if (!party)
 			party = self->first;
 		if (!party)
 			break;
 		next = party->next;
+		left--;
 		if (party->drained || !pabal__link_has(&party->link))
 			continue;
-		first = elder(party);
-		r = receive_over(talk, first, &next);
-		if (first != party && elders > 0) { /* which may be gone by now: the lock was let go */
-			elders--;
-			left = self->party_count + 1;
-		}
+		r = receive_over(talk, elder(party), &next);
+		if (talk->ended)
+			left = self->party_count;
 	}
 	return r;
 }
 
-static int attempt_receive(struct pabal__talk *talk)
+int pabal__talk_receive(struct pabal__talk *talk)
 {
 	return talk->peer ? receive_named(talk) : receive_any(talk);
 }
@@ -285,7 +288,7 @@ int pabal_process_receive(pabal_process *self, const char *peer, char ret_peer[P
 {
 	struct pabal__talk talk = {
 		.self = self,
-		.attempt = attempt_receive,
+		.attempt = pabal__talk_receive,
 		.peer = peer,
 		.reads = true,
 		.what = PABAL_WAITS_MESSAGE,
