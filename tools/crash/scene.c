@@ -127,6 +127,7 @@ static void use_up_heap(void)
 	for (size_t size = LARGE; size >= 24; size = size > 48 || size == 24 ? size / 2 : 24)
 		for (size_t top = mallinfo2().keepcost; mallinfo2().ordblks > 1 && mallinfo2().keepcost == top;)
 			kept = malloc(size); /* from below the top, until one had to come from there */
+	kept = malloc(24);                   /* looks through all bins, and forgets those that only were not empty once */
 	while (mallinfo2().keepcost < TOP + 64)
 		kept = malloc(LARGE);
 	kept = malloc(mallinfo2().keepcost - TOP - sizeof(size_t));
@@ -393,12 +394,13 @@ static int record_once(struct crash_scene *scene, struct crash_death *deaths, ui
 }
 
 /*
- * The first way of all counts when two victims one after the other have gone it: libc still does some things for the first time. After that one recording will do,
- * since whoever is killed has to go the same way.
+ * The first way of an operation counts when two victims one after the other have gone it: libc still does some things for the first time. After that one recording
+ * will do, since whoever is killed has to go the same way.
  */
 int crash_measure(struct crash_scene *scene, struct crash_death *deaths, uint32_t count, const struct crash_watch *watch)
 {
-	static bool warm;
+	static const struct crash_operation *warm_for;
+	bool warm = warm_for == deaths[count - 1].operation;
 	struct crash_trace *way = &deaths[count - 1].trace, before = { 0 };
 	bool same = false;
 	int r = 0;
@@ -412,7 +414,8 @@ int crash_measure(struct crash_scene *scene, struct crash_death *deaths, uint32_
 		r = record_once(scene, deaths, count, watch, tries > 0);
 		same = r == 0 && (warm || crash_trace_same(way, &before));
 	}
-	warm |= same;
+	if (same)
+		warm_for = deaths[count - 1].operation;
 	crash_trace_free(&before);
 	if (r >= 0 && !same)
 		crash_broken(scene, "another_way", "%d victims that nobody killed went no way twice running", TRIES);
