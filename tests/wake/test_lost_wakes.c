@@ -7,7 +7,6 @@
  * and stay so over several looks while nothing moves, and the mailbox has a message and a sleeping receiver, or room and a sleeping sender, it is broken.
  */
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include <string.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/fault.h"
 #include "support/support.h"
@@ -24,7 +24,7 @@ enum { MOST = 16, MEMORY = 1 << 16, LARGE = 30000 };
 struct shape {
 	uint32_t senders, receivers, capacity, messages;
 	bool memory_bound;
-	bool bursts; /* a message for each receiver at once, to sleepers; and none of them comes back to take another's as well */
+	bool bursts; /* a message for each receiver, to sleepers, and one ring for all; and none of them comes back to take another's as well */
 };
 
 struct run {
@@ -32,6 +32,7 @@ struct run {
 	enum pabal__fault fault;
 	_Atomic uint64_t sent, received, hits, late;
 	_Atomic uint64_t waiting_to_send, waiting_to_receive; /* those who are in such a call */
+	_Atomic uint64_t receiver_pids[MOST];
 	pthread_barrier_t receivers;
 };
 
@@ -59,32 +60,36 @@ static void count_hits(void)
 	pabal__fault_hits = 0;
 }
 
-/*
- * All on one processor, and who is woken does not take it from who wakes (SCHED_BATCH): so the messages of a burst are there before the first to wake looks, whatever else the machine
- * has to do.
- */
-static void share_a_processor(bool batch)
+static bool sleeps(pid_t pid)
 {
-	struct sched_param param = { 0 };
-	cpu_set_t allowed, one;
-	int cpu = 0;
+	char path[64], text[256] = "", *end;
+	FILE *file;
 
-	child_equal(sched_getaffinity(0, sizeof allowed, &allowed), 0);
-	while (!CPU_ISSET(cpu, &allowed))
-		cpu++;
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	child_equal(sched_setaffinity(0, sizeof one, &one), 0);
-	if (batch)
-		child_equal(sched_setscheduler(0, SCHED_BATCH, &param), 0);
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (!fgets(text, sizeof text, file))
+		text[0] = 0;
+	fclose(file);
+	end = strrchr(text, ')');
+	return end && end[1] == ' ' && (end[2] == 'S' || end[2] == 'Z');
 }
 
-/* Until all receivers are in their call. That they sleep by then is likely, no more. */
+/* Until all receivers sleep in their call. */
 static void await_sleepers(void)
 {
-	while (atomic_load(&run->waiting_to_receive) < run->shape.receivers)
+	for (uint32_t asleep = 0; asleep < run->shape.receivers;) {
+		bool called = atomic_load(&run->waiting_to_receive) == run->shape.receivers;
+
 		pause_briefly();
-	pause_briefly();
+		asleep = 0;
+		for (uint32_t i = 0; called && i < run->shape.receivers; i++) {
+			pid_t pid = (pid_t)atomic_load(&run->receiver_pids[i]);
+
+			asleep += pid && sleeps(pid);
+		}
+	}
 }
 
 static int send_all(void *data)
@@ -94,8 +99,6 @@ static int send_all(void *data)
 	uint64_t random = *(uint32_t *)data + 1;
 
 	begin(&a);
-	if (run->shape.bursts)
-		share_a_processor(false);
 	for (uint32_t i = 0; i < run->shape.messages; i++) {
 		size_t size = run->shape.memory_bound ? 5000 + next_random(&random) % (LARGE - 5000) : 16;
 
@@ -103,7 +106,11 @@ static int send_all(void *data)
 		if (run->shape.bursts && i % run->shape.receivers == 0)
 			await_sleepers();
 		atomic_fetch_add(&run->waiting_to_send, 1);
+		/* As if the one ring were still under way when the others come. */
+		if (run->shape.bursts && i % run->shape.receivers != run->shape.receivers - 1)
+			pabal__fault_on = PABAL__FAULT_NO_RING;
 		child_equal(pabal_mailbox_send(a, large, size, PABAL_FOREVER), 0);
+		pabal__fault_on = run->fault;
 		atomic_fetch_sub(&run->waiting_to_send, 1);
 		atomic_fetch_add(&run->sent, 1);
 	}
@@ -119,10 +126,8 @@ static int receive_all(void *data)
 	uint64_t all = (uint64_t)run->shape.messages * run->shape.senders;
 	pabal_mailbox *a;
 
-	(void)data;
+	atomic_store(&run->receiver_pids[*(uint32_t *)data], (uint64_t)getpid());
 	begin(&a);
-	if (run->shape.bursts)
-		share_a_processor(true);
 	/* A ticket a message, so that nobody waits for one that does not come. */
 	for (uint64_t i = *(uint32_t *)data; i < all; i += run->shape.receivers) {
 		count_hits();
@@ -137,22 +142,6 @@ static int receive_all(void *data)
 	leave(a);
 	free(large);
 	return 0;
-}
-
-static bool sleeps(pid_t pid)
-{
-	char path[64], text[256] = "", *end;
-	FILE *file;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	if (!fgets(text, sizeof text, file))
-		text[0] = 0;
-	fclose(file);
-	end = strrchr(text, ')');
-	return end && end[1] == ' ' && (end[2] == 'S' || end[2] == 'Z');
 }
 
 /* How far everything is; equal twice: nothing moved. */
