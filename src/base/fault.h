@@ -41,6 +41,7 @@ enum pabal__fault {
 	PABAL__FAULT_RELEASED_UNCHECKED,   /* a link's writer takes any word for "not yet released" */
 	PABAL__FAULT_NO_LIFE,              /* a send to a link does not look whether the peer lives */
 	PABAL__FAULT_MOVED_IS_ALIVE,       /* words of the peer that moved at some time count as life now */
+	PABAL__FAULT_LIFE_BELIEVED,        /* a peer's life word is believed for ever */
 	PABAL__FAULT_HEADER_UNCHECKED,     /* a link's receiver believes any header */
 	PABAL__FAULT_PLACE_UNCHECKED,      /* a link's receiver believes any place of a large message */
 	PABAL__FAULT_LET_GO_FIRST,         /* a link's receiver gives a message's place back before it has the copy */

@@ -16,6 +16,7 @@
 
 #include "model/process.h"
 #include "platform/clock.h"
+#include "platform/life.h"
 
 static void let_in(pabal_process *self, int socket)
 {
@@ -141,6 +142,7 @@ static int welcome(pabal_process *self, struct pabal__caller *caller, struct pab
 		.socket = caller->socket,
 		.memory = &memory,
 		.peer_memory = post->fds[0],
+		.peer_life = post->fd_count > 1 ? post->fds[1] : -1,
 		.peer_memory_max = post->letter.memory_max,
 		.entry = PABAL__NOT_TOLD,
 		.by_peer = true,
@@ -157,6 +159,7 @@ static int welcome(pabal_process *self, struct pabal__caller *caller, struct pab
 	introduction.channel = pair[0];
 	fds[0] = memory.fd;
 	fds[1] = pair[1];
+	fds[2] = pabal__life_fd();
 	pabal__epoll_remove(self->door, caller->socket);
 	r = pabal__party_add(self, &introduction, &party);
 	if (r < 0) {
@@ -165,7 +168,8 @@ static int welcome(pabal_process *self, struct pabal__caller *caller, struct pab
 	} else {
 		post->fd_count = 0;
 		caller->number = 0; /* its socket is the party's */
-		r = pabal__letter_send(party->socket, PABAL__WELCOME, 0, &self->holder, self->memory_max, post->letter.from, fds, PABAL__LETTER_FDS);
+		r = pabal__letter_send(party->socket, PABAL__WELCOME, 0, &self->holder, self->memory_max, post->letter.from, fds,
+				       self->has_life ? 3 : 2);
 		if (r < 0 &&
 		    r != -EPIPE) /* descriptors under way are counted, too. Should it be gone already: then it is a link whose peer has died */
 			pabal__letter_send(party->socket, PABAL__REFUSE, PABAL__REFUSE_FULL, &self->holder, self->memory_max, NULL, NULL, 0);

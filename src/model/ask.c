@@ -18,6 +18,7 @@
 #include "model/process.h"
 #include "platform/clock.h"
 #include "platform/file.h"
+#include "platform/life.h"
 #include "platform/sealed.h"
 #include "platform/watch.h"
 #include "queue/stream.h"
@@ -116,13 +117,14 @@ static void unwatch(pabal_process *self)
 /* Connected: say HELLO. */
 static int say_hello(pabal_process *self, struct pabal__opening *opening)
 {
-	int r = pabal__own_memory_make(self->memory_max, &opening->memory);
+	int r = pabal__own_memory_make(self->memory_max, &opening->memory), fds[] = { opening->memory.fd, pabal__life_fd() };
 
 	if (r < 0)
 		return r;
 	r = pabal__epoll_add(self->door, opening->socket, pabal__event(PABAL__EVENT_OPENING, opening->number));
 	if (r == 0) {
-		r = pabal__letter_send(opening->socket, PABAL__HELLO, 0, &self->holder, self->memory_max, opening->instance, &opening->memory.fd, 1);
+		r = pabal__letter_send(opening->socket, PABAL__HELLO, 0, &self->holder, self->memory_max, opening->instance, fds,
+				       self->has_life ? 2 : 1);
 		if (r < 0)
 			pabal__epoll_remove(self->door, opening->socket);
 	}
@@ -195,6 +197,7 @@ static int welcomed(pabal_process *self, struct pabal__opening *opening, struct 
 		.channel = post->fds[1],
 		.memory = &opening->memory,
 		.peer_memory = post->fds[0],
+		.peer_life = post->fd_count > 2 ? post->fds[2] : -1,
 		.peer_memory_max = post->letter.memory_max,
 		.entry = opening->entry,
 	};

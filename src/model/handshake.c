@@ -57,7 +57,7 @@ static int check_fds(const struct pabal__post *post)
 {
 	static const uint32_t wanted[] = { [PABAL__HELLO] = 1, [PABAL__WELCOME] = 2, [PABAL__REFUSE] = 0 };
 
-	if (post->fd_count != wanted[post->letter.kind])
+	if (post->fd_count != wanted[post->letter.kind] && (post->letter.kind == PABAL__REFUSE || post->fd_count != wanted[post->letter.kind] + 1))
 		return -EBADMSG;
 	return post->letter.kind == PABAL__WELCOME && !pabal__socket_is_packet(post->fds[1]) && !PABAL__FAULT(NO_CHANNEL_CHECK) ? -EBADMSG : 0;
 }

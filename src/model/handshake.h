@@ -2,7 +2,8 @@
 /*
  * model/handshake.h - the letters that two processes exchange before they have a link: HELLO, and WELCOME or REFUSE.
  *
- * One packet each, of a fixed size, with descriptors. HELLO carries the sender's memory; WELCOME the answerer's, and one end of the socket pair on which descriptors will travel. Here stands what a
+ * One packet each, of a fixed size, with descriptors. HELLO carries the sender's memory; WELCOME the answerer's, and one end of the socket pair on which descriptors will travel; both the page that tells
+ * whether the sender lives (platform/life.h), if it has one. Here stands what a
  * letter is and whether one can be believed as far as it goes; who answers what stands in model/answer.c and model/ask.c.
  */
 #ifndef PABAL_SRC_MODEL_HANDSHAKE_H
@@ -17,7 +18,7 @@
 
 enum {
 	PABAL__LINK_VERSION = 1, /* of the letters and of what lies in the memory of a link */
-	PABAL__LETTER_FDS = 2,   /* the most descriptors a letter carries: memory, and the channel */
+	PABAL__LETTER_FDS = 3,   /* the most descriptors a letter carries: memory, the channel, the life page */
 };
 
 enum pabal__letter_kind { PABAL__HELLO = 1, PABAL__WELCOME = 2, PABAL__REFUSE = 3 };
@@ -46,7 +47,7 @@ _Static_assert(sizeof(struct pabal__letter) == 192, "the letters have a fixed si
 /* A letter that was received, its descriptors included: whoever has it closes them, or takes them out and puts -1. */
 struct pabal__post {
 	struct pabal__letter letter;
-	int fds[PABAL__LETTER_FDS]; /* memory, channel */
+	int fds[PABAL__LETTER_FDS]; /* memory; channel, with a WELCOME; life page, or not */
 	uint32_t fd_count;
 };
 

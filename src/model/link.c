@@ -87,6 +87,7 @@ static int init_bell(struct pabal_link *link, const struct pabal__link_parts *pa
 	bell->service_fd = bell->notify_fd = -1;
 	bell->mine = link->mine;
 	bell->peer = link->peer;
+	bell->peer_life = parts->peer_life;
 	bell->flags = link->flags;
 	bell->fences = !pabal__membarrier_register();
 	if (bell->fences) /* relaxed: a peer that does not see it yet pays for a barrier of its own */
@@ -189,6 +190,7 @@ void pabal__link_deinit(struct pabal_link *link)
 		return;
 	munmap(link->mine, pabal__stream_size(link->mine_max));
 	munmap((void *)link->peer, pabal__stream_size(link->peer_max));
+	pabal__life_unmap(link->bell.peer_life);
 }
 
 pabal_link *pabal_link_close(pabal_link *link)

@@ -38,6 +38,7 @@ struct pabal__link_parts {
 	uint64_t mine_max;   /* its memory_max */
 	const void *peer;    /* the peer's half, mapped read-only */
 	uint64_t peer_max;
+	const _Atomic uint64_t *peer_life; /* what tells that the peer lives (platform/life.h), mapped; NULL: nothing does */
 };
 
 /* What a message is, in struct pabal__stream_extra. */

@@ -13,6 +13,7 @@
 
 #include "model/process.h"
 #include "platform/cpu.h"
+#include "platform/life.h"
 #include "platform/sealed.h"
 #include "queue/stream.h"
 
@@ -145,6 +146,7 @@ static int begin_link(pabal_process *self, const struct pabal__introduction *int
 		.mine = introduction->memory->data,
 		.mine_max = introduction->memory->memory_max,
 		.peer_max = introduction->peer_memory_max,
+		.peer_life = &pabal__life_unknown,
 	};
 	uint64_t size = pabal__stream_size(introduction->peer_memory_max);
 	int r;
@@ -154,8 +156,12 @@ static int begin_link(pabal_process *self, const struct pabal__introduction *int
 	r = pabal__sealed_map(introduction->peer_memory, size, &parts.peer);
 	if (r < 0)
 		return r;
-	r = pabal__stream_fits(parts.peer, introduction->peer_memory_max) ? pabal__link_init(&party->link, &parts, self->flags) : -EBADMSG;
+	if (introduction->peer_life >= 0)
+		r = pabal__life_map(introduction->peer_life, &parts.peer_life);
+	if (r == 0)
+		r = pabal__stream_fits(parts.peer, introduction->peer_memory_max) ? pabal__link_init(&party->link, &parts, self->flags) : -EBADMSG;
 	if (r < 0) {
+		pabal__life_unmap(parts.peer_life);
 		pabal__sealed_unmap(parts.peer, size);
 		return r;
 	}
@@ -196,6 +202,8 @@ int pabal__party_add(pabal_process *self, const struct pabal__introduction *intr
 		return r;
 	}
 	close(introduction->peer_memory); /* the mapping keeps it */
+	if (introduction->peer_life >= 0)
+		close(introduction->peer_life);
 	party->offered = introduction->by_peer;
 	party->entry = introduction->entry == PABAL__NOT_TOLD ? pabal__tell_entry(&self->holder, party->peer.name) : introduction->entry;
 	pabal__tell_state(&self->holder, party->entry, PABAL__ENTRY_LINKED, party->peer.pid, party->peer.uid);

@@ -20,6 +20,7 @@
 #include "base/options.h"
 #include "platform/fork.h"
 #include "platform/futex.h"
+#include "platform/life.h"
 #include "platform/membarrier.h"
 #include "queue/stream.h"
 
@@ -194,6 +195,10 @@ static void free_handle(pabal_process *self, bool left)
 			close(self->callers[i].socket);
 	pabal__parties_close(self, left);
 	pabal__tombs_close(self);
+	if (!left)
+		pabal__life_forget();
+	else if (self->has_life)
+		pabal__life_put();
 	if (self->holder.page)
 		pabal__holder_close(&self->directory, &self->holder, left);
 	close_fd(self->listener);
@@ -308,11 +313,13 @@ int pabal_process_announce(const char *name, const struct pabal_process_opts *gi
 	if (r < 0)
 		return r;
 	r = take_name(self, name, &opts);
-	if (r < 0)
+	if (r < 0) {
 		free_handle(self, true);
-	else
-		*ret_self = self;
-	return r;
+		return r;
+	}
+	self->has_life = pabal__life_get() == 0; /* without it, peers ask the kernel */
+	*ret_self = self;
+	return 0;
 }
 
 const char *pabal_process_name(const pabal_process *self)

@@ -91,6 +91,7 @@ struct pabal_process {
 	uint32_t magic;
 	uint32_t flags;
 	uint32_t generation;
+	bool has_life; /* the process's life page is wanted by this handle (platform/life.h) */
 	pthread_mutex_t lock;
 	struct pabal__directory directory;
 	struct pabal__holder holder;
@@ -206,7 +207,7 @@ struct pabal__introduction {
 	const unsigned char *instance;
 	int socket, channel;
 	struct pabal__own_memory *memory;
-	int peer_memory;
+	int peer_memory, peer_life; /* peer_life: or -1 */
 	uint64_t peer_memory_max;
 	uint32_t entry; /* of the opening, or PABAL__NOT_TOLD */
 	bool by_peer;

@@ -24,7 +24,7 @@ enum {
 	PABAL__STREAM_SLACK = 2048,      /* the last bytes of it: a message may start before them and end in them, so it is never cut in two */
 	PABAL__STREAM_INLINE_MAX = 1024, /* bytes of payload in the ring: PABAL_LINK_INLINE_MAX */
 	PABAL__STREAM_TICKETS = 2048,    /* large messages under way; the ring holds about as many of their entries */
-	PABAL__STREAM_AHEAD = 384,       /* bytes that a reader fetches ahead */
+	PABAL__STREAM_AHEAD = 512,       /* bytes that each side fetches ahead. Measured: 256 to 1024 are alike, 128 is half as fast */
 	PABAL__STREAM_FIRST = 8,         /* offset of the first header: payloads are aligned to 16 bytes */
 };
 
@@ -179,9 +179,10 @@ static inline void pabal__writer_publish(struct pabal__writer *writer, enum paba
 			      PABAL__FAULT(HEADER_RELAXED) ? memory_order_relaxed : memory_order_release);
 	writer->next = after;
 	writer->sequence = sequence + 1;
-	if (after + 512 <= writer->limit) { /* not what the reader is just reading */
-		pabal__cpu_fetch_to_write(writer->ring + pabal__stream_offset(after) + 64);
-		pabal__cpu_fetch_to_write(writer->ring + pabal__stream_offset(after) + 128);
+	if (after + 2 * (uint64_t)PABAL__STREAM_AHEAD <= writer->limit) { /* not what the reader is just reading */
+		/* Two lines: a message of 64 bytes begins in one and ends in the next, and every line is to be fetched once. */
+		pabal__cpu_fetch_to_write(writer->ring + pabal__stream_offset(after + PABAL__STREAM_AHEAD));
+		pabal__cpu_fetch_to_write(writer->ring + pabal__stream_offset(after + PABAL__STREAM_AHEAD + 64));
 	}
 }
 
@@ -253,8 +254,10 @@ static inline void pabal__reader_consume(struct pabal__reader *reader, uint32_t 
 	reader->length = pabal__stream_length_of(header);
 	reader->next = pabal__stream_after(reader->next, pabal__stream_cells(reader->length));
 	reader->sequence++;
-	if (reader->flows) /* more is there, probably: ahead of what the processor fetches by itself. Measured */
-		__builtin_prefetch(reader->ring + pabal__stream_offset(reader->next) + PABAL__STREAM_AHEAD);
+	if (reader->flows) { /* more is there, probably: ahead of what the processor fetches by itself. Measured */
+		__builtin_prefetch(reader->ring + pabal__stream_offset(reader->next + PABAL__STREAM_AHEAD));
+		__builtin_prefetch(reader->ring + pabal__stream_offset(reader->next + PABAL__STREAM_AHEAD + 64));
+	}
 	reader->flows = true;
 	/* release: our reads are done; pairs with the acquire in pabal__writer_look_for_room() */
 	atomic_store_explicit(reader->position, reader->next, PABAL__FAULT(POSITION_RELAXED) ? memory_order_relaxed : memory_order_release);

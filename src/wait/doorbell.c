@@ -35,6 +35,8 @@ int pabal__doorbell_init(struct pabal__doorbell *bell)
 		return kick;
 	bell->kick = kick;
 	bell->latch[0] = bell->latch[1] = -1;
+	if (!bell->peer_life)
+		bell->peer_life = &pabal__life_unknown;
 	bell->ticks_5us = pabal__cpu_ticks_5us();
 	bell->number = 1; /* not 0, which is what the peer's ring word begins with */
 	pthread_mutex_init(&bell->lock, NULL);
@@ -259,6 +261,7 @@ uint32_t pabal__doorbell_enter(struct pabal__doorbell *bell, uint32_t event, boo
 {
 	uint32_t seen;
 
+	pabal__life_keep(); /* we may have to keep on telling the peer that we live */
 	pthread_mutex_lock(&bell->lock);
 	if (event)
 		atomic_fetch_add(&bell->waiting[event - 1], 1); /* seq_cst: counted, then the attempt; pairs with pabal__doorbell_has_sleepers() */

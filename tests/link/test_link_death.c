@@ -5,13 +5,17 @@
  * Named invariants: "a send to the dead does not say that it went", "what was committed is received first".
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "platform/life.h"
 #include "support/link_pair.h"
 
 struct run {
@@ -19,6 +23,7 @@ struct run {
 	_Atomic uint64_t ready, go;
 	uint32_t messages;
 	bool receives, closes;
+	_Atomic uint64_t life_fd; /* 1 + the descriptor of the peer's life page */
 };
 
 static struct run *run;
@@ -30,6 +35,8 @@ static int peer(void *data)
 
 	(void)data;
 	link = link_pair_open(&run->pair, 1, getppid(), 0);
+	child_equal(pabal__life_get(), 0);
+	atomic_store(&run->life_fd, (uint64_t)pabal__life_fd() + 1);
 	for (uint32_t i = 0; i < run->messages; i++) {
 		memset(buffer, (int)i, sizeof buffer);
 		child_equal(pabal_link_send(link, buffer, i * 19 % 2000, PABAL_FOREVER), 0);
@@ -43,6 +50,34 @@ static int peer(void *data)
 	child_wait_for_death();
 }
 
+/* What the peer's page says, as if it had sent it. */
+static const _Atomic uint64_t *life_of(pid_t pid)
+{
+	const _Atomic uint64_t *word;
+	char path[64];
+	int fd;
+
+	assert_true(eventually_at_least(&run->life_fd, 1));
+	snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)pid, (int)atomic_load(&run->life_fd) - 1);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pabal__life_map(fd, &word), 0);
+	close(fd);
+	return word;
+}
+
+static const _Atomic uint64_t *no_marks(void)
+{
+	void *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(page != MAP_FAILED);
+	return page;
+}
+
+/* What this side has of the peer's life page: nothing, the page, or one that says for ever that it lives. */
+enum life { LIFE_UNKNOWN, LIFE_KNOWN, LIFE_LIES };
+
+static enum life life;
+
 static pid_t start(uint32_t messages, bool receives, bool closes, pabal_link **ret_link)
 {
 	pid_t pid;
@@ -53,6 +88,7 @@ static pid_t start(uint32_t messages, bool receives, bool closes, pabal_link **r
 	run->closes = closes;
 	link_pair_make(&run->pair, 1 << 20, 1 << 20);
 	pid = child_start(peer, NULL);
+	run->pair.parts[0].peer_life = life == LIFE_KNOWN ? life_of(pid) : life == LIFE_LIES ? no_marks() : NULL;
 	*ret_link = link_pair_open(&run->pair, 0, pid, 0);
 	assert_true(eventually_at_least(&run->ready, 1));
 	return pid;
@@ -128,6 +164,45 @@ static void a_send_right_after_the_kill(void **state)
 	(void)state;
 	for (int i = 0; i < 50; i++)
 		assert_int_equal(first_send_after_kill(PABAL__FAULT_NONE), -EOWNERDEAD);
+}
+
+/* With the peer's page it is seen at once: no clock is looked at, and no kernel is asked, before it ends. */
+static void a_send_after_the_mark(void **state)
+{
+	(void)state;
+	life = LIFE_KNOWN;
+	for (int i = 0; i < 50; i++)
+		assert_int_equal(first_send_after_kill(PABAL__FAULT_NONE), -EOWNERDEAD);
+	life = LIFE_UNKNOWN;
+}
+
+/* A peer whose page lies is asked for now and then. How many sends said that they went, or -1: more than all that are believed. */
+static int sends_to_a_dead_liar(enum pabal__fault fault)
+{
+	pabal_link *link;
+	pid_t pid;
+	int count = 0, r = 0;
+
+	life = LIFE_LIES;
+	pid = start(0, true, false, &link);
+	child_kill(pid);
+	pabal__fault_hits = 0;
+	pabal__fault_on = fault;
+	while (r == 0 && count <= PABAL__LIFE_BELIEVED_MAX)
+		if ((r = pabal_link_send(link, "x", 1, PABAL_NOWAIT)) == 0)
+			count++;
+	pabal__fault_on = PABAL__FAULT_NONE;
+	pabal_link_close(link);
+	life = LIFE_UNKNOWN;
+	return r == -EOWNERDEAD ? count : -1;
+}
+
+static void a_lie_is_not_believed_for_ever(void **state)
+{
+	(void)state;
+	assert_in_range(sends_to_a_dead_liar(PABAL__FAULT_NONE), 0, PABAL__LIFE_BELIEVED_MAX);
+	assert_int_equal(sends_to_a_dead_liar(PABAL__FAULT_LIFE_BELIEVED), -1);
+	assert_true(pabal__fault_hits > 0);
 }
 
 static void a_loan_is_refused_at_its_commit(void **state)
@@ -279,6 +354,8 @@ int main(void)
 		cmocka_unit_test(all_is_received_after_death),
 		cmocka_unit_test(all_is_received_after_an_orderly_close),
 		cmocka_unit_test(a_send_right_after_the_kill),
+		cmocka_unit_test(a_send_after_the_mark),
+		cmocka_unit_test(a_lie_is_not_believed_for_ever),
 		cmocka_unit_test(a_loan_is_refused_at_its_commit),
 		cmocka_unit_test(no_life_is_caught),
 		cmocka_unit_test(old_movement_as_life_is_caught),

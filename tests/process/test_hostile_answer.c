@@ -84,9 +84,14 @@ static void welcome_stream_socket(struct attempt *attempt)
 {
 	channel(attempt, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
 }
-static void welcome_one_more(struct attempt *attempt)
+static void welcome_no_life_page(struct attempt *attempt)
 {
 	welcome_right(attempt);
+	attempt_give(attempt, dup(0));
+}
+static void welcome_one_more(struct attempt *attempt)
+{
+	welcome_no_life_page(attempt);
 	attempt_give(attempt, dup(0));
 }
 static void welcome_unsealed(struct attempt *attempt)
@@ -167,6 +172,7 @@ static const struct {
 	{ "no channel", welcome_no_channel, -EBADMSG, PABAL__FAULT_NONE },
 	{ "a pipe as channel", welcome_pipe, -EBADMSG, PABAL__FAULT_NO_CHANNEL_CHECK },
 	{ "a stream socket as channel", welcome_stream_socket, -EBADMSG, PABAL__FAULT_NO_CHANNEL_CHECK },
+	{ "a life page that is none", welcome_no_life_page, -EBADMSG, PABAL__FAULT_NONE },
 	{ "one descriptor more", welcome_one_more, -EBADMSG, PABAL__FAULT_NONE },
 	{ "unsealed memory", welcome_unsealed, -EBADMSG, PABAL__FAULT_NO_SEAL_CHECK },
 	{ "memory cut short", welcome_short, -EBADMSG, PABAL__FAULT_NO_SIZE_CHECK },

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -181,6 +182,20 @@ static void two_memories(struct attempt *attempt)
 	attempt->fd_count = 1;
 	attempt_give(attempt, attempt_memory(attempt));
 }
+static void life_page_unsealed(struct attempt *attempt)
+{
+	int page = memfd_create("enemy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_int_equal(ftruncate(page, 4096), 0);
+	attempt->fds[0] = -1;
+	attempt->fd_count = 1;
+	attempt_give(attempt, page);
+}
+static void three_descriptors(struct attempt *attempt)
+{
+	two_memories(attempt);
+	attempt_give(attempt, dup(0));
+}
 static void a_flood_of_descriptors(struct attempt *attempt)
 {
 	attempt->fds[0] = -1;
@@ -241,6 +256,8 @@ static const struct hostile_case hello_cases[] = {
 	CASE(a_device, NONSENSE, NONE),
 	CASE(a_socket, NONSENSE, NONE),
 	CASE(two_memories, NONSENSE, NONE),
+	CASE(life_page_unsealed, NONSENSE, NO_SEAL_CHECK),
+	CASE(three_descriptors, NONSENSE, NONE),
 	CASE(a_flood_of_descriptors, NONSENSE, NONE),
 };
 
