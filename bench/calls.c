@@ -13,22 +13,31 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "buffer.h"
 #include "tools.h"
 
-enum { SHORT_RUN = 2000, LONG_RUN = 22000 /* messages; both well past the first turn of the ring */, SIZE = 64 };
+enum { SHORT_RUN = 2000, LONG_RUN = 22000 /* messages; both well past the first turn of the ring */, SIZE = 64, DEPTH = 1024 };
 
-typedef int (*operation)(pabal_mailbox *mailbox);
+/* What is done to an object again and again. */
+struct work {
+	const char *what;
+	uint32_t flags; /* of a buffer */
+	bool is_buffer;
+	int (*operate)(void *object);
+};
 
-static int send_and_receive(pabal_mailbox *mailbox)
+static int send_and_receive(void *object)
 {
+	pabal_mailbox *mailbox = object;
 	uint64_t data[SIZE / 8] = { 0 };
 	int r = pabal_mailbox_send(mailbox, data, SIZE, PABAL_NOWAIT);
 
 	return r < 0 ? r : pabal_mailbox_receive(mailbox, data, SIZE, NULL, PABAL_NOWAIT);
 }
 
-static int hand_over(pabal_mailbox *mailbox)
+static int hand_over(void *object)
 {
+	pabal_mailbox *mailbox = object;
 	struct pabal_message message;
 	struct pabal_loan loan;
 	int r = pabal_mailbox_loan(mailbox, SIZE, &loan, PABAL_NOWAIT);
@@ -40,30 +49,46 @@ static int hand_over(pabal_mailbox *mailbox)
 	return r < 0 ? r : pabal_mailbox_release(mailbox, &message);
 }
 
-static void traced(const char *name, operation operate, int count)
+static int put_and_get(void *object)
 {
-	pabal_mailbox *mailbox;
+	uint64_t data[SIZE / 8] = { 0 };
+	int r = pabal_buffer_put(object, data, 1, NULL, PABAL_NOWAIT);
+
+	return r < 0 ? r : pabal_buffer_get(object, data, 1, NULL, PABAL_NOWAIT);
+}
+
+static int open_one(const struct work *work, const char *name, void **ret_object)
+{
+	return work->is_buffer ? buffer_open(name, 0, (pabal_buffer **)ret_object) : pabal_mailbox_open(name, NULL, (pabal_mailbox **)ret_object);
+}
+
+static void traced(const char *name, const struct work *work, int count)
+{
+	void *object = NULL;
 	int r;
 
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
 		_exit(1);
 	raise(SIGSTOP);
-	r = pabal_mailbox_open(name, NULL, &mailbox);
+	r = open_one(work, name, &object);
 	for (int i = 0; r == 0 && i < count; i++)
-		r = operate(mailbox);
-	pabal_mailbox_close(r == 0 ? mailbox : NULL);
+		r = work->operate(object);
+	if (work->is_buffer)
+		pabal_buffer_close(object);
+	else
+		pabal_mailbox_close(object);
 	_exit(r < 0);
 }
 
 /* How often the child stopped at a system call, or -1: it may not be traced here, or it failed. */
-static long count_stops(const char *name, operation operate, int count)
+static long count_stops(const char *name, const struct work *work, int count)
 {
 	pid_t pid = fork();
 	long stops = 0;
 	int status, signal = 0;
 
 	if (pid == 0)
-		traced(name, operate, count);
+		traced(name, work, count);
 	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFSTOPPED(status))
 		return -1;
 	ptrace(PTRACE_SETOPTIONS, pid, NULL, (long)PTRACE_O_TRACESYSGOOD);
@@ -80,25 +105,40 @@ static long count_stops(const char *name, operation operate, int count)
 	}
 }
 
-static void count_calls(const struct settings *settings, const char *what, operation operate)
+static int create_one(const struct work *work, char ret_name[64])
+{
+	struct channel channel;
+	int r;
+
+	if (work->is_buffer)
+		return buffer_create(SIZE, DEPTH, work->flags, ret_name);
+	r = channel_create(&channel_pabal_adaptive, SIZE, DEPTH, &channel);
+	memcpy(ret_name, channel.name, 64);
+	return r;
+}
+
+static void count_calls(const struct settings *settings, const struct work *work)
 {
 	struct figure figure = { .section = "system calls per message",
 				 .placement = "nobody waits",
-				 .name = what,
+				 .name = work->what,
 				 .unit = "calls",
 				 .size = SIZE,
 				 .bursts = 1,
 				 .kept = 1 };
-	struct channel channel;
+	char name[64];
 	long few, many;
-	int r = channel_create(&channel_pabal_adaptive, SIZE, 1024, &channel);
+	int r = create_one(work, name);
 
 	if (r < 0)
-		die(r, "create a mailbox");
-	count_stops(channel.name, operate, SHORT_RUN); /* the first messages make the pool grow */
-	few = count_stops(channel.name, operate, SHORT_RUN);
-	many = count_stops(channel.name, operate, LONG_RUN);
-	channel.kind->destroy(&channel);
+		die(r, "create an object");
+	count_stops(name, work, SHORT_RUN); /* the first messages make the pool grow */
+	few = count_stops(name, work, SHORT_RUN);
+	many = count_stops(name, work, LONG_RUN);
+	if (work->is_buffer)
+		pabal_buffer_destroy(name);
+	else
+		pabal_mailbox_destroy(name);
 	if (few < 0 || many < 0)
 		strcpy(figure.note, "NOT MEASURED: no process may be traced here");
 	else /* each call stops twice */
@@ -108,7 +148,15 @@ static void count_calls(const struct settings *settings, const char *what, opera
 
 void measure_calls(const struct settings *settings)
 {
+	static const struct work works[] = {
+		{ .what = "send + receive", .operate = send_and_receive },
+		{ .what = "loan + ... + release", .operate = hand_over },
+		{ .what = "buffer: put + get", .is_buffer = true, .operate = put_and_get },
+		{ .what = "SPSC: put + get", .is_buffer = true, .flags = PABAL_BUFFER_SPSC, .operate = put_and_get },
+		{ .what = "newest: put + get", .is_buffer = true, .flags = PABAL_BUFFER_LATEST, .operate = put_and_get },
+	};
+
 	report_progress(settings->report, "system calls", NULL, 0, 1);
-	count_calls(settings, "send + receive", send_and_receive);
-	count_calls(settings, "loan + ... + release", hand_over);
+	for (size_t i = 0; i < sizeof works / sizeof *works; i++)
+		count_calls(settings, &works[i]);
 }

@@ -52,6 +52,11 @@ static const struct entry *reference(const struct contest *contest)
 	return NULL;
 }
 
+static bool is_rejected(const struct entry *peer, const struct entry *entry, uint32_t round)
+{
+	return entry->bursts[round].rejected || (peer && peer->bursts[round].rejected);
+}
+
 /* The medians of the bursts that are not rejected, or of all, if none is left. */
 static void take_medians(const struct contest *contest, const struct entry *entry, struct figure *figure)
 {
@@ -60,12 +65,12 @@ static void take_medians(const struct contest *contest, const struct entry *entr
 	uint32_t count = 0;
 
 	for (uint32_t i = 0; i < figure->bursts; i++)
-		figure->kept += !entry->bursts[i].rejected;
+		figure->kept += !is_rejected(peer, entry, i);
 	for (uint32_t i = 0; i < figure->bursts; i++) {
 		const struct burst *burst = &entry->bursts[i];
-		double beside = contest->probed ? burst->floor : peer ? peer->bursts[i].value : 0;
+		double beside = peer ? peer->bursts[i].value : burst->floor;
 
-		if (burst->rejected && figure->kept)
+		if (is_rejected(peer, entry, i) && figure->kept)
 			continue;
 		values[count] = burst->value;
 		ratios[count] = beside > 0 ? burst->value / beside : 0;
@@ -88,11 +93,11 @@ static void judge(const struct contest *contest, const struct entry *entry)
 				 .size = entry->size,
 				 .pairs = contest->pairs,
 				 .bursts = contest->settings->bursts,
-				 .ratio_to = contest->probed ? "floor" : contest->against,
+				 .ratio_to = contest->against ? contest->against : "floor",
 				 .goal_is_least = contest->goal_is_least };
 
 	take_medians(contest, entry, &figure);
-	if (strcmp(entry->kind->name, "pabal") == 0)
+	if (strcmp(entry->kind->name, "pabal") == 0 && figure.ratio > 0)
 		figure.goal = contest->goal;
 	memcpy(figure.note, entry->note, sizeof figure.note);
 	report_add(contest->settings->report, &figure);

@@ -46,8 +46,8 @@ struct contest {
 	bool one_core;       /* both on the first CPU, else one on each */
 	bool free;           /* not pinned */
 	bool hog;            /* a third process on the first CPU never sleeps */
-	bool probed;         /* probe the floor around each burst, and give the ratio to it */
-	const char *against; /* else: the name of the peer to whose burst in the same round the ratio is given */
+	bool probed;         /* probe the floor around each burst, and reject those whose probes disagree */
+	const char *against; /* the name of the peer to whose burst in the same round the ratio is given; NULL: to the floor */
 	double goal;         /* of the ratio of our entries; 0: none */
 	bool goal_is_least;
 	uint32_t entry_count;

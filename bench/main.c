@@ -19,8 +19,8 @@ static const struct part {
 	const char *name;
 	void (*measure)(const struct settings *settings);
 } parts[] = {
-	{ "round-trip", measure_round_trip }, { "many", measure_many }, { "stream", measure_stream }, { "hand-over", measure_hand_over },
-	{ "calls", measure_calls },           { "lock", measure_lock }, { "cost", measure_cost },
+	{ "round-trip", measure_round_trip }, { "many", measure_many },   { "stream", measure_stream }, { "hand-over", measure_hand_over },
+	{ "buffer", measure_buffer },         { "calls", measure_calls }, { "lock", measure_lock },     { "cost", measure_cost },
 };
 
 enum { PARTS = sizeof parts / sizeof parts[0] };
@@ -31,7 +31,7 @@ static void usage(FILE *to)
 	      "  --quick       about 20 seconds instead of about a minute and a half\n"
 	      "  --json        write JSON\n"
 	      "  --markdown    write the tables of docs/benchmarks.md\n"
-	      "  --only PART   round-trip, many, stream, hand-over, calls, lock or cost\n"
+	      "  --only PART   round-trip, many, stream, hand-over, buffer, calls, lock or cost\n"
 	      "  --bursts N    bursts of each measurement (default 5, at most 32); the median counts\n"
 	      "  --burst-ms N  length of a burst (default 250)\n",
 	      to);

@@ -11,12 +11,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
+#include "crowd.h"
 #include "stage.h"
 #include "tools.h"
 
-enum { SIZE = 64, DEPTH = 1024, PAIRS_MAX = 8, WARM_UP_NS = 30000000, SENDER_SHIFT = 48 };
+enum { SIZE = 64, DEPTH = 1024, SENDER_SHIFT = 48 };
 
 static const int64_t long_ns = 3000000000, long_from_ns = 200000000; /* --quick and tests do without */
 
@@ -43,7 +43,7 @@ static void receive_all(struct stage *stage, uint32_t index)
 {
 	struct script *script = stage->script;
 	int r = script->channel.kind->attach(&script->channel);
-	uint64_t data[SIZE / 8], last[PAIRS_MAX] = { 0 }, count = 0;
+	uint64_t data[SIZE / 8], last[CROWD_PAIRS_MAX] = { 0 }, count = 0;
 
 	stage_ready(stage);
 	while (r == 0) {
@@ -58,48 +58,6 @@ static void receive_all(struct stage *stage, uint32_t index)
 		atomic_store_explicit(&stage->lanes[index].count, ++count, memory_order_relaxed); /* alone: a counter */
 	}
 	stage_fail(stage, r);
-}
-
-/* Let them run, and count what the receivers received meanwhile. */
-static void watch(struct stage *stage, uint32_t pairs, struct burst *ret_burst)
-{
-	uint64_t counts[PAIRS_MAX], sum = 0, least = UINT64_MAX, most = 0;
-	int64_t start;
-
-	nap_ns(WARM_UP_NS);
-	start = now_ns();
-	for (uint32_t i = 0; i < pairs; i++)
-		counts[i] = atomic_load(&stage->lanes[pairs + i].count);
-	nap_ns(stage->length_ns);
-	for (uint32_t i = 0; i < pairs; i++) {
-		counts[i] = atomic_load(&stage->lanes[pairs + i].count) - counts[i];
-		sum += counts[i];
-		least = counts[i] < least ? counts[i] : least;
-		most = counts[i] > most ? counts[i] : most;
-	}
-	ret_burst->value = (double)sum * 1e9 / (double)(now_ns() - start);
-	ret_burst->fairness = pairs > 1 && most ? (double)least / (double)most : 0;
-}
-
-/* Processor time of the children that have ended, in ns. */
-static double cpu_of_the_dead(void)
-{
-	struct rusage usage;
-
-	getrusage(RUSAGE_CHILDREN, &usage);
-	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e9 + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e3;
-}
-
-/* End them all; what they used, by what they received. */
-static double end(struct stage *stage, uint32_t pairs)
-{
-	double before = cpu_of_the_dead();
-	uint64_t sum = 0;
-
-	stage_kill(stage);
-	for (uint32_t i = 0; i < pairs; i++)
-		sum += atomic_load(&stage->lanes[pairs + i].count);
-	return sum ? (cpu_of_the_dead() - before) / (double)sum : 0;
 }
 
 static int play(const struct contest *contest, struct entry *entry, struct burst *ret_burst)
@@ -119,9 +77,9 @@ static int play(const struct contest *contest, struct entry *entry, struct burst
 	if (r == 0)
 		r = stage_play(stage);
 	if (r == 0) {
-		watch(stage, contest->pairs, ret_burst);
+		crowd_watch(stage, contest->pairs, ret_burst);
 		r = atomic_load(&stage->failed);
-		ret_burst->cpu_ns = end(stage, contest->pairs);
+		ret_burst->cpu_ns = crowd_end(stage, contest->pairs);
 	}
 	stage_free(stage);
 	script.channel.kind->destroy(&script.channel);
