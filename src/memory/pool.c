@@ -12,6 +12,8 @@
 
 #include <errno.h>
 
+#include "platform/cpu.h"
+
 enum { PROBES = 8 }; /* floating extents to look at before a new one is made; a guess: the oldest is the first of them */
 
 static pabal__word *header_of(const struct pabal__block *block)
@@ -157,6 +159,7 @@ static bool own_large(struct pabal__pool *pool, const struct pabal__class *class
 	uint64_t header;
 
 	pabal__block_at(pool->segment, class, index, ret_block);
+	pabal__cpu_fetch_to_write(ret_block->data);                                /* it lies far from its header: so the two lines come at once */
 	header = atomic_load_explicit(header_of(ret_block), memory_order_relaxed); /* a look; the CAS decides */
 	if (pabal__header_state(header) != PABAL__FREE)
 		return false;

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * platform/cpu.h - what a waiting loop asks of the processor and the scheduler.
+ * platform/cpu.h - what waiting loops and queues ask of the processor and the scheduler.
  */
 #ifndef PABAL_SRC_PLATFORM_CPU_H
 #define PABAL_SRC_PLATFORM_CPU_H
 
 #include <stdint.h>
+#include <string.h>
 
 #if !defined(__x86_64__) && !defined(__aarch64__)
 #include "platform/clock.h"
@@ -31,6 +32,25 @@ static inline void pabal__cpu_fetch_to_write(const void *address)
 #else
 	__builtin_prefetch(address, 1);
 #endif
+}
+
+/*
+ * memcpy() into memory that another core has read: the string instruction writes whole lines without fetching them from that core first, which plain stores must. Its stores
+ * come in any order among themselves, and all of them before any later store, such as the one that publishes them. A sanitizer would not see them.
+ */
+static inline void pabal__cpu_copy_to_share(void *to, const void *from, uint64_t size)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+	enum { LEAST = 512, MOST = 65536 }; /* bytes: measured at 2 KiB, where it is 1.7 times as fast; the bounds are guesses */
+
+	if (size >= LEAST && size <= MOST && ((uintptr_t)to | size) % 8 == 0) {
+		uint64_t words = size / 8;
+
+		__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+		return;
+	}
+#endif
+	memcpy(to, from, size);
 }
 
 /*

@@ -242,6 +242,8 @@ static enum pabal__ring_result finish_take(struct pabal__ring *ring, uint64_t po
 	pabal__word *slot = slot_at(ring, position);
 	bool sound = pabal__block_find(ring->segment, number, ret_block);
 
+	if (sound)
+		__builtin_prefetch(ret_block->data); /* a large one lies far from its header: so the two lines come at once */
 	ring->head.position = position + 1;
 	publish_hint(&ring->segment->header->head_hint, position + 1);
 	if (PABAL__FAULT(SLOT_BEFORE_HEADER))

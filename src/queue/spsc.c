@@ -23,6 +23,8 @@
 
 #include <string.h>
 
+#include "platform/cpu.h"
+
 static inline uint64_t load(pabal__word *word)
 {
 	return atomic_load_explicit(word, memory_order_acquire); /* pairs with the release in pabal__spsc_publish() */
@@ -99,9 +101,9 @@ void pabal__spsc_put(struct pabal__spsc_end *end, const void *items, uint32_t co
 
 	if (PABAL__FAULT(SPSC_PUBLISH_FIRST))
 		pabal__spsc_publish(end, count);
-	memcpy(end->items + index * size, items, first * size);
+	pabal__cpu_copy_to_share(end->items + index * size, items, first * size);
 	if (count > first)
-		memcpy(end->items, (const uint8_t *)items + first * size, (count - first) * size);
+		pabal__cpu_copy_to_share(end->items, (const uint8_t *)items + first * size, (count - first) * size);
 	if (!PABAL__FAULT(SPSC_PUBLISH_FIRST))
 		pabal__spsc_publish(end, count);
 }
