@@ -81,6 +81,8 @@ enum pabal__fault {
 	PABAL__FAULT_LATEST_NO_REREAD,     /* a reader does not look whether what it pinned is still the newest */
 	PABAL__FAULT_LATEST_NO_LOOK,       /* a writer does not look at the pins */
 	PABAL__FAULT_LATEST_PUBLISH_FIRST, /* an item is published before it is written */
+	PABAL__FAULT_SPSC_RELAXED,         /* a position is stored without release */
+	PABAL__FAULT_LATEST_RELAXED,       /* an item is published without release */
 	PABAL__FAULT_NO_SOCKET_REARM,      /* a descriptor is emptied and the bell not armed again */
 	PABAL__FAULT_COUNT,
 };

@@ -9,6 +9,7 @@
 #define PABAL_SRC_MODEL_ATTACH_H
 
 #ifdef PABAL_TEST
+#include <pabal/buffer.h>
 #include <pabal/mailbox.h>
 
 #include "memory/segment.h"
@@ -18,6 +19,10 @@ int pabal__mailbox_attach_shared(pabal_mailbox *first, uint32_t flags, pabal_mai
 
 /* Close a handle that was attached. */
 void pabal__mailbox_detach_shared(pabal_mailbox *mailbox);
+
+/* The same for a buffer. */
+int pabal__buffer_attach_shared(pabal_buffer *first, uint32_t flags, pabal_buffer **ret_buffer);
+void pabal__buffer_detach_shared(pabal_buffer *buffer);
 
 /* The segment of a handle, for tests that write into it. */
 struct pabal__segment *pabal__mailbox_segment(pabal_mailbox *mailbox);

@@ -132,7 +132,8 @@ uint64_t pabal__latest_publish(const struct pabal__latest *latest, uint32_t bloc
 	for (int i = 0; i < TRIES; i++) {
 		sequence = pabal__latest_sequence(word) + count;
 		/* release: the item is whole before it is the newest; pairs with newest() */
-		if (atomic_compare_exchange_strong_explicit(&latest->shared->newest, &word, sequence << 16 | block, memory_order_seq_cst,
+		if (atomic_compare_exchange_strong_explicit(&latest->shared->newest, &word, sequence << 16 | block,
+							    PABAL__FAULT(LATEST_RELAXED) ? memory_order_relaxed : memory_order_seq_cst,
 							    memory_order_relaxed))
 			break;
 	}

@@ -83,7 +83,7 @@ void pabal__spsc_publish(struct pabal__spsc_end *end, uint32_t count)
 	if (end->index >= end->capacity)
 		end->index -= end->capacity;
 	/* release: the items are written before they are seen, or read before they are written over; pairs with load() */
-	atomic_store_explicit(word, end->position, memory_order_release);
+	atomic_store_explicit(word, end->position, PABAL__FAULT(SPSC_RELAXED) ? memory_order_relaxed : memory_order_release);
 }
 
 /* The @count next items lie in one piece, or in two. */
