@@ -16,7 +16,7 @@
 
 #include "buffer/items.h"
 
-enum { CAPACITY = 6, BEFORE = 2, ENDLESS = 400000 };
+enum { CAPACITY = 12, BEFORE = 2, ENDLESS = 400000, MANY = 9 /* enough to be copied by the string instruction */ };
 
 enum call { PUT, PUT_MANY, LOAN_COMMIT, GET, GET_MANY, TAKE_RELEASE, CALLS };
 
@@ -51,7 +51,7 @@ static void do_call(pabal_buffer *buffer, enum call call)
 		put(buffer, BEFORE + 1, 1);
 		break;
 	case PUT_MANY:
-		put(buffer, BEFORE + 1, 3);
+		put(buffer, BEFORE + 1, MANY);
 		break;
 	case LOAN_COMMIT:
 		if (pabal_buffer_loan(buffer, 1, &loan, PABAL_NOWAIT))
@@ -153,7 +153,7 @@ static uint64_t drain(pabal_buffer *buffer, uint64_t *ret_last)
 
 static void verify(const struct scene *scene, pabal_buffer *buffer, bool returned)
 {
-	uint64_t last, first, most = scene->call == PUT_MANY ? BEFORE + 3 : BEFORE + 1;
+	uint64_t last, first, most = scene->call == PUT_MANY ? BEFORE + MANY : BEFORE + 1;
 	struct pabal_check_result account;
 	bool latest = scene->form == PABAL_BUFFER_LATEST;
 
