@@ -139,7 +139,7 @@ static int kill_at_each(struct hunt *hunt, struct row *row, struct crash_death *
 		return conclude(hunt, death, r);
 	row->longest = death->trace.count > row->longest ? death->trace.count : row->longest;
 	for (uint32_t k = 0; k < death->trace.count && stop_requests() == 0; k++) {
-		if (death->trace.anchor[k] != k || number++ % hunt->every->stride != 0)
+		if (death->trace.visit[k] > 1 || number++ % hunt->every->stride != 0)
 			continue;
 		death->k = k;
 		show(hunt, row, death);

@@ -44,7 +44,7 @@ static int at_each(struct link_plan *plan, struct link_scene *scene)
 	if (trace.count > plan->longest)
 		plan->longest = trace.count;
 	for (uint32_t k = 0; r == 0 && k < trace.count; k++) {
-		if ((plan->distinct && trace.anchor[k] != k) || plan->number++ % plan->stride)
+		if ((plan->distinct && trace.visit[k] > 1) || plan->number++ % plan->stride)
 			continue;
 		r = link_once(scene, &trace, k);
 		if (r == 1 && !scene->broken) /* another way: then step by step */

@@ -193,7 +193,7 @@ static int run(struct plan *plan)
 	if (r == 0 && broken)
 		r = complain(plan, trace.count);
 	for (uint32_t k = 0; r == 0 && k < trace.count; k++) {
-		if ((!plan->every && trace.anchor[k] != k) || plan->number++ % plan->stride)
+		if ((!plan->every && trace.visit[k] > 1) || plan->number++ % plan->stride)
 			continue;
 		r = once(plan, &trace, k);
 		if (r == 0 && broken)

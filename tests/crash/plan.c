@@ -30,7 +30,7 @@ static int complain(const struct plan *plan, const struct crash_scene *scene, co
 /* The chosen instructions: all, or those that are passed for the first time; and of them every @stride-th, beginning elsewhere in each run. */
 static bool is_chosen(const struct plan *plan, const struct crash_trace *trace, uint32_t k, uint32_t *number)
 {
-	if (plan->distinct && trace->anchor[k] != k)
+	if (plan->distinct && trace->visit[k] > 1)
 		return false;
 	return (*number)++ % plan->stride == 0;
 }
@@ -151,7 +151,7 @@ static int kill_deep(struct crash_scene *scene, const struct plan *plan, struct 
 		while (r == 0) {
 			dice = dice * 6364136223846793005u + 1442695040888963407u;
 			deaths[i].k = (uint32_t)(dice >> 33) % deaths[i].trace.count;
-			if (deaths[i].trace.anchor[deaths[i].k] == deaths[i].k)
+			if (deaths[i].trace.visit[deaths[i].k] == 1)
 				break;
 		}
 	}

@@ -182,34 +182,39 @@ static bool append(struct crash_trace *trace, uint64_t pc)
 	return true;
 }
 
-/* Enter @pc in a table of those that were seen. true: it is new. */
-static bool is_new(uint64_t *seen, uint64_t pc)
+struct seen {
+	uint64_t pc;
+	uint32_t visits;
+};
+
+/* Count a visit of @pc in a table of those that were seen. */
+static uint32_t count_visit(struct seen *seen, uint64_t pc)
 {
 	uint32_t at = (uint32_t)(pc * UINT64_C(0x9e3779b97f4a7c15) >> 48) % HASH_SIZE;
 
-	for (uint32_t tries = 0; tries < HASH_SIZE; tries++, at = (at + 1) % HASH_SIZE) {
-		if (seen[at] == pc)
-			return false;
-		if (!seen[at]) {
-			seen[at] = pc;
-			return true;
-		}
-	}
-	return false;
+	for (uint32_t tries = 0; tries < HASH_SIZE && seen[at].pc && seen[at].pc != pc; tries++)
+		at = (at + 1) % HASH_SIZE;
+	seen[at].pc = pc;
+	return ++seen[at].visits;
 }
 
-static bool find_anchors(struct crash_trace *trace)
+/*
+ * The way to instruction k: on a breakpoint until the j-th was visited as often as there, then step by step. That is visit[j] stops and k - j steps, so the best j is where visit[j] - j is least.
+ */
+static bool find_starts(struct crash_trace *trace)
 {
-	uint64_t *seen = table(HASH_SIZE * sizeof *seen);
-	uint32_t last = 0;
+	struct seen *seen = table(HASH_SIZE * sizeof *seen);
+	uint32_t best = 0;
 
-	trace->anchor = table(trace->room * sizeof *trace->anchor);
-	if (!seen || !trace->anchor)
+	trace->visit = table(trace->room * sizeof *trace->visit);
+	trace->from = table(trace->room * sizeof *trace->from);
+	if (!seen || !trace->visit || !trace->from)
 		return false;
 	for (uint32_t k = 0; k < trace->count; k++) {
-		if (is_new(seen, trace->pc[k]))
-			last = k;
-		trace->anchor[k] = last;
+		trace->visit[k] = count_visit(seen, trace->pc[k]);
+		if ((int64_t)trace->visit[k] - k <= (int64_t)trace->visit[best] - best)
+			best = k;
+		trace->from[k] = best;
 	}
 	munmap(seen, HASH_SIZE * sizeof *seen);
 	return true;
@@ -225,15 +230,17 @@ bool crash_record(pid_t pid, struct crash_trace *trace, void (*each)(void *data,
 		if (!append(trace, pc) || !step_once(pid, &pc))
 			return false;
 	}
-	return find_anchors(trace);
+	return find_starts(trace);
 }
 
 void crash_trace_free(struct crash_trace *trace)
 {
 	if (trace->pc)
 		munmap(trace->pc, trace->room * sizeof *trace->pc);
-	if (trace->anchor)
-		munmap(trace->anchor, trace->room * sizeof *trace->anchor);
+	if (trace->visit)
+		munmap(trace->visit, trace->room * sizeof *trace->visit);
+	if (trace->from)
+		munmap(trace->from, trace->room * sizeof *trace->from);
 	memset(trace, 0, sizeof *trace);
 }
 
@@ -242,8 +249,8 @@ bool crash_trace_same(const struct crash_trace *one, const struct crash_trace *o
 	return one->count == other->count && memcmp(one->pc, other->pc, one->count * sizeof *one->pc) == 0;
 }
 
-/* Run until the tracee is at @pc, or at crash_end() if it takes another way. */
-static bool run_to_either(pid_t pid, uint64_t pc)
+/* Run until the tracee is at @pc for the @visit-th time, or at crash_end() if it takes another way. */
+static bool run_to_either(pid_t pid, uint64_t pc, uint32_t visit)
 {
 #if defined(__x86_64__)
 	uint64_t end = (uint64_t)(uintptr_t)crash_end, at = 0;
@@ -252,28 +259,30 @@ static bool run_to_either(pid_t pid, uint64_t pc)
 	if (ptrace(PTRACE_POKEUSER, pid, (void *)offsetof(struct user, u_debugreg[1]), (void *)(uintptr_t)end) || !break_at(pid, pc) ||
 	    ptrace(PTRACE_POKEUSER, pid, (void *)offsetof(struct user, u_debugreg[7]), (void *)(uintptr_t)5))
 		return false;
-	while (at != pc && at != end) {
+	while (visit && at != end) {
 		if (ptrace(PTRACE_CONT, pid, NULL, NULL) || !wait_stop(pid, &signal))
 			return false;
 		at = program_counter(pid);
+		visit -= at == pc;
 	}
 	break_at(pid, 0);
 	return at == pc;
 #else
 	(void)pid;
 	(void)pc;
+	(void)visit;
 	return false;
 #endif
 }
 
-/* From the last place before instruction k that is passed for the first time there. @strict: by the recorded way alone. */
+/* To instruction @from at once, then step by step. @strict: those by the recorded way alone. */
 static bool run_to(pid_t pid, const struct crash_trace *trace, uint32_t k, uint32_t from, bool strict)
 {
 	uint64_t pc;
 
 	if (!has_breakpoints)
 		from = 0;
-	if (from && !run_to_either(pid, trace->pc[from]))
+	if (from && !run_to_either(pid, trace->pc[from], trace->visit[from]))
 		return false;
 	for (pc = program_counter(pid); from < k; from++)
 		if (!step_once(pid, &pc) || pc == (uint64_t)(uintptr_t)crash_end || (strict && pc != trace->pc[from + 1]))
@@ -283,12 +292,16 @@ static bool run_to(pid_t pid, const struct crash_trace *trace, uint32_t k, uint3
 
 bool crash_run_to(pid_t pid, const struct crash_trace *trace, uint32_t k)
 {
-	return run_to(pid, trace, k, k < trace->count ? trace->anchor[k] : 0, false);
+	uint32_t from = k < trace->count ? k : 0;
+
+	while (from && trace->visit[from] > 1) /* how often it comes by is not the same each time */
+		from--;
+	return run_to(pid, trace, k, from, false);
 }
 
 bool crash_follow(pid_t pid, const struct crash_trace *trace, uint32_t k, bool step_all)
 {
-	return run_to(pid, trace, k, step_all ? 0 : trace->anchor[k], true);
+	return run_to(pid, trace, k, step_all ? 0 : trace->from[k], true);
 }
 
 bool crash_step(pid_t pid)

@@ -3,8 +3,8 @@
  * crash/step.h - run another process one instruction at a time, by ptrace.
  *
  * What is stepped lies between two marks in the tracee's code, crash_begin() and crash_end(). A first, whole pass records the address of each
- * instruction (struct crash_trace); later passes use it to run at full speed to the last place that is passed for the first time before the
- * wanted instruction, and step from there. A string instruction that the processor repeats (a copy, say) counts as one,
+ * instruction (struct crash_trace); later passes use it to run at full speed, on a breakpoint, to a place near the
+ * wanted instruction that was seldom passed before, and step from there. A string instruction that the processor repeats (a copy, say) counts as one,
  * and so does a visit to the kernel's own code in user space (the clock).
  */
 #ifndef PABAL_CRASH_STEP_H
@@ -15,8 +15,9 @@
 #include <sys/types.h>
 
 struct crash_trace {
-	uint64_t *pc;     /* where instruction k lies */
-	uint32_t *anchor; /* the last instruction at or before k that lies where none before it did */
+	uint64_t *pc;    /* where instruction k lies */
+	uint32_t *visit; /* how often its address had been passed by then, this time included */
+	uint32_t *from;  /* from which instruction at or before k it is the least work to step on to k */
 	uint32_t count, room;
 };
 
