@@ -7,6 +7,7 @@
  *   thread         start a thread that waits for nothing of pabal's
  *   receive=NAME   wait for a message in a mailbox that was opened
  *   send=NAME      wait for room in one
+ *   lock=REGION    take its lock 0, and keep it
  *   announce=NAME  be this process, from now on
  *   link=PEER      have the link with this one; a wait until it is there
  *   from=PEER      wait for a message from it, by its name
@@ -70,6 +71,14 @@ static int fill(pabal_mailbox *mailbox)
 	return r;
 }
 
+static int lock(const char *name)
+{
+	pabal_region *region;
+	int r = pabal_region_open(name, NULL, &region);
+
+	return r < 0 ? r : pabal_region_lock(region, 0, timeout_ns);
+}
+
 static int fill_link(void)
 {
 	static char block[65536];
@@ -111,6 +120,8 @@ static int act(const char *word)
 		return pabal_mailbox_receive(find(value), &byte, 1, NULL, timeout_ns);
 	if (strncmp(word, "send=", 5) == 0)
 		return fill(find(value));
+	if (strncmp(word, "lock=", 5) == 0)
+		return lock(value);
 	if (strncmp(word, "seconds=", 8) == 0) {
 		timeout_ns = strtoll(value, NULL, 10) * 1000000000;
 		return 0;
