@@ -17,6 +17,8 @@ struct pabal__spin {
 	_Atomic int64_t spin_ns;     /* what spinning may cost; grows when it pays */
 	_Atomic int64_t yield_after; /* no yield before this moment */
 	_Atomic uint32_t waits;
+	_Atomic int64_t arrival;  /* ticks: how long an attempt takes that finds a message which has just come; four of five are shorter */
+	_Atomic uint32_t samples; /* waits, to measure it now and then */
 };
 
 /* What is waited for. */
