@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "platform/file.h"
@@ -29,6 +30,12 @@ static _Atomic(union page *) own;
 static uint32_t own_generation, users;
 static int own_fd = -1;
 static ino_t own_inode;
+static _Atomic pid_t holder; /* the thread that has the mutex; of a later thread with its number the kernel knows better */
+
+static pid_t thread_number(void)
+{
+	return (pid_t)syscall(SYS_gettid);
+}
 
 static int hold(union page *page)
 {
@@ -42,8 +49,9 @@ static int hold(union page *page)
 	if (r == 0)
 		r = pthread_mutex_init(&page->mutex, &attributes);
 	pthread_mutexattr_destroy(&attributes);
+	atomic_store_explicit(&holder, thread_number(), memory_order_relaxed); /* under the guard */
 	if (r == 0)
-		r = pthread_mutex_lock(&page->mutex);
+		r = pthread_mutex_trylock(&page->mutex); /* nobody else has it; and to those who watch the order of locks, no order begins here */
 	return r ? -ENOTSUP : 0;
 }
 
@@ -95,9 +103,8 @@ static void drop(void)
 {
 	union page *page = atomic_load_explicit(&own, memory_order_relaxed); /* under the guard */
 
-	if (!page || pthread_mutex_unlock(&page->mutex))
+	if (!page || atomic_load_explicit(&holder, memory_order_relaxed) != thread_number() || pthread_mutex_unlock(&page->mutex))
 		return;
-	pthread_mutex_destroy(&page->mutex);
 	atomic_store_explicit(&page->life, PABAL__LIFE_MARKS, memory_order_release); /* for who still looks; pairs with pabal__life_beats() */
 	pabal__sealed_unmap(page, SIZE);
 	forget();
@@ -152,8 +159,10 @@ void pabal__life_keep(void)
 
 	if (__builtin_expect(!page || pabal__life_beats(&page->life), 1))
 		return;
-	if (pthread_mutex_trylock(&page->mutex) == EOWNERDEAD)
+	if (pthread_mutex_trylock(&page->mutex) == EOWNERDEAD) {
 		pthread_mutex_consistent(&page->mutex);
+		atomic_store_explicit(&holder, thread_number(), memory_order_relaxed); /* alone: compared with one's own number */
+	}
 }
 
 int pabal__life_map(int fd, const _Atomic uint64_t **ret_life)

@@ -73,7 +73,7 @@ static int fill(pabal_mailbox *mailbox)
 
 static int lock(const char *name)
 {
-	pabal_region *region;
+	static pabal_region *region; /* kept open until the end */
 	int r = pabal_region_open(name, NULL, &region);
 
 	return r < 0 ? r : pabal_region_lock(region, 0, timeout_ns);
