@@ -2,7 +2,7 @@
 /*
  * crash/name_crash.c - kill a process at every instruction of announcing, opening a link, accepting, talking by name and closing, or stop it there; what is left must hinder nobody.
  *
- *   test_name_crash OPERATION [--stride N] [--stop 1] [--every 1] [--smaller 1]
+ *   test_name_crash OPERATION [--stride N] [--stop 1] [--every 1] [--sample 1] [--smaller 1]
  *
  * The victim has, or takes, a name; another process, "other", runs freely: it accepts, asks, or talks by name. When the victim is dead, a newcomer takes the name at once and talks with the
  * other one. Asserted: the name is free; the other one is told of each link's end, after whatever was committed; the newcomer's link works; no descriptor is left in the other one, and after
@@ -26,7 +26,7 @@
 struct plan {
 	const struct name_operation *operation;
 	uint32_t stride, number, longest;
-	bool stop, every;
+	bool stop, every, sample;
 	uint64_t runs, ended, cells[NAME_CELLS];
 };
 
@@ -217,6 +217,8 @@ static int parse(struct plan *plan, int argc, char **argv)
 			plan->stop = value;
 		else if (strcmp(argv[i], "--every") == 0)
 			plan->every = value;
+		else if (strcmp(argv[i], "--sample") == 0)
+			plan->sample = value;
 		else if (strcmp(argv[i], "--smaller") == 0)
 			name_victim = value ? "a-victim" : name_victim;
 		else
@@ -240,7 +242,7 @@ static int report(const struct plan *plan)
 			printf(" %s%s", cell & 1u << bit ? "" : "no ", names[bit]);
 		printf("\n");
 	}
-	for (unsigned cell = 0; cell < NAME_CELLS; cell++)
+	for (unsigned cell = 0; cell < NAME_CELLS && !plan->sample; cell++)
 		if (plan->operation->cells & 1u << cell && !plan->cells[cell]) {
 			fprintf(stderr, "%s: nobody was killed in cell %u\n", plan->operation->name, cell);
 			r = 1;

@@ -15,6 +15,7 @@ struct plan {
 	uint32_t fills;    /* a bit for each state of the queue; 0: all */
 	uint32_t deep;     /* repairers killed before the last */
 	bool distinct;     /* only instructions that are passed for the first time */
+	bool sample;       /* a few of all: which states they meet is not looked at */
 	bool stop;         /* stopped while the others work, then let go, not killed */
 	uint32_t activity; /* of the others then; 0: all of them in turn, else crash_neighbours()' number + 1 */
 	bool quiet;        /* a broken invariant is what is hoped for */
