@@ -169,7 +169,7 @@ static int welcome(pabal_process *self, struct pabal__caller *caller, struct pab
 		post->fd_count = 0;
 		caller->number = 0; /* its socket is the party's */
 		r = pabal__letter_send(party->socket, PABAL__WELCOME, 0, &self->holder, self->memory_max, post->letter.from, fds,
-				       self->has_life ? 3 : 2);
+				       fds[2] >= 0 ? 3 : 2);
 		if (r < 0 &&
 		    r != -EPIPE) /* descriptors under way are counted, too. Should it be gone already: then it is a link whose peer has died */
 			pabal__letter_send(party->socket, PABAL__REFUSE, PABAL__REFUSE_FULL, &self->holder, self->memory_max, NULL, NULL, 0);

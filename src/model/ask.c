@@ -124,7 +124,7 @@ static int say_hello(pabal_process *self, struct pabal__opening *opening)
 	r = pabal__epoll_add(self->door, opening->socket, pabal__event(PABAL__EVENT_OPENING, opening->number));
 	if (r == 0) {
 		r = pabal__letter_send(opening->socket, PABAL__HELLO, 0, &self->holder, self->memory_max, opening->instance, fds,
-				       self->has_life ? 2 : 1);
+				       fds[1] >= 0 ? 2 : 1);
 		if (r < 0)
 			pabal__epoll_remove(self->door, opening->socket);
 	}

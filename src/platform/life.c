@@ -150,7 +150,12 @@ void pabal__life_forget(void)
 
 int pabal__life_fd(void)
 {
-	return own_fd; /* does not change while it is wanted */
+	int fd;
+
+	pabal__fork_guard();
+	fd = has_own_fd() ? own_fd : -1;
+	pabal__fork_unguard();
+	return fd;
 }
 
 void pabal__life_keep(void)

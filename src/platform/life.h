@@ -33,7 +33,7 @@ void pabal__life_put(void);
 /* In a fork child: let go of the parent's. */
 void pabal__life_forget(void);
 
-/* Its descriptor, while it is wanted; it stays this file's. */
+/* Its descriptor, which stays this file's; -1: there is none, or the program has closed it. */
 int pabal__life_fd(void);
 
 /* The thread that held it has ended, perhaps: then the calling one does from now on. Costs a load. */

@@ -432,6 +432,9 @@ static int receive_when_told(void *data)
 	char *buffer = malloc(room);
 	uint64_t sum = 0;
 
+	child_equal(pabal_process_receive(self, "flooder", NULL, buffer, room, &size, PABAL_FOREVER),
+		    0); /* who asks for the link is answered in a call */
+	sum += size;
 	child_check(eventually_at_least(go, 1));
 	while (pabal_process_receive(self, "flooder", NULL, buffer, room, &size, PABAL_FOREVER) == 0)
 		sum += size;
@@ -461,9 +464,10 @@ static void a_full_link_makes_the_sender_wait(void **state)
 	atomic_store(go, 0);
 	assert_int_equal(pabal_process_announce("flooder", &opts, &self), 0);
 	receiver = child_start(receive_when_told, TEXT("sink"));
-	waker = child_start(let_it_go, &me);
-	for (int i = 0; i < 2000; i++) {
-		r = pabal_process_send(self, "sink", buffer, 50000, i ? PABAL_NOWAIT : PABAL_FOREVER);
+	assert_int_equal(pabal_process_send(self, "sink", buffer, 50000, PABAL_FOREVER), 0);
+	waker = child_start(let_it_go, &me); /* only now: we may have slept until the sink was there */
+	for (int i = 1; i < 2000; i++) {
+		r = pabal_process_send(self, "sink", buffer, 50000, PABAL_NOWAIT);
 		if (r == -EAGAIN) {
 			full++;
 			r = pabal_process_send(self, "sink", buffer, 50000, PABAL_FOREVER);

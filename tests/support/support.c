@@ -117,20 +117,27 @@ void child_run(child_main *body, void *data)
 	assert_int_equal(child_end(child_start(body, data)), 0);
 }
 
-static bool sleeps(void *data)
+char process_state(pid_t pid)
 {
 	char path[64], text[256] = "", *end;
 	FILE *file;
 
-	snprintf(path, sizeof path, "/proc/%d/stat", *(pid_t *)data);
+	snprintf(path, sizeof path, "/proc/%d/stat", pid);
 	file = fopen(path, "re");
 	if (!file)
-		return false;
+		return 0;
 	if (!fgets(text, sizeof text, file))
 		text[0] = 0;
 	fclose(file);
 	end = strrchr(text, ')');
-	return end && end[1] == ' ' && end[2] == 'S';
+	if (!end || end[1] != ' ')
+		return 0;
+	return end[2];
+}
+
+static bool sleeps(void *data)
+{
+	return process_state(*(pid_t *)data) == 'S';
 }
 
 void child_await_sleep(pid_t pid)

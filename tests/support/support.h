@@ -53,6 +53,8 @@ int child_end(pid_t pid);
 void child_kill(pid_t pid);
 /* Run it to its end and expect 0. */
 void child_run(child_main *body, void *data);
+/* The letter by which /proc tells what it does: S: it sleeps, Z: it has ended; 0: there is none. */
+char process_state(pid_t pid);
 /* Wait until the child sleeps in the kernel. */
 void child_await_sleep(pid_t pid);
 

@@ -62,18 +62,9 @@ static void count_hits(void)
 
 static bool sleeps(pid_t pid)
 {
-	char path[64], text[256] = "", *end;
-	FILE *file;
+	char state = process_state(pid);
 
-	snprintf(path, sizeof path, "/proc/%d/stat", pid);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	if (!fgets(text, sizeof text, file))
-		text[0] = 0;
-	fclose(file);
-	end = strrchr(text, ')');
-	return end && end[1] == ' ' && (end[2] == 'S' || end[2] == 'Z');
+	return state == 'S' || state == 'Z';
 }
 
 /* Until all receivers sleep in their call. */

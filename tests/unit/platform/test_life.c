@@ -201,6 +201,7 @@ static int closes_them(void *data)
 	close(fd);
 	other = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	child_equal(other, fd);
+	child_equal(pabal__life_fd(), -1); /* it would be sent to peers */
 	child_equal(pabal__life_get(), 0);
 	child_check(pabal__life_fd() != other);
 	pabal__life_put();
