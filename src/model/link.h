@@ -209,6 +209,10 @@ static inline void pabal__link_publish(struct pabal_link *link, enum pabal__stre
 	pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_MESSAGE);
 }
 
+enum {
+	PABAL__LINK_ENTRY = sizeof(struct pabal__stream_extra) + sizeof(struct pabal__stream_place)
+}; /* bytes in the ring that tell of a large message */
+
 /* link_send.c: a message with what goes with it. No check of the handle, no sentence. */
 struct pabal__link_send {
 	struct pabal_link *link;
@@ -227,6 +231,10 @@ int pabal__link_send_message(struct pabal__link_send *send, int64_t timeout_ns);
 /* One attempt, under the lock: of a message that lies at send->data, or in send->node. */
 int pabal__link_try_send(struct pabal__link_send *send, bool *entered);
 int pabal__link_try_memory(struct pabal__link_send *send);
+/* The commit of a large message that lies in a block of the arena, whole; there is room for its entry. Under the lock. */
+void pabal__link_publish_large(struct pabal_link *link, uint32_t node, uint64_t size, const struct pabal__stream_extra *extra);
+/* Large messages that the peer has released: take some of them back, while nobody waits for us. Under the lock. */
+void pabal__link_reclaim(struct pabal_link *link);
 
 /* link_incoming.c */
 
@@ -257,18 +265,30 @@ void pabal__link_close_fds(int *fds, uint32_t count);
 /*
  * The usual case, short: the header of the next message, if it is a plain one in the ring and nothing is to be done before it; else 0, and pabal__link_next() tells. Under the lock.
  */
-static inline uint32_t pabal__link_plain(const struct pabal_link *link)
+static inline bool pabal__link_is_plain(const struct pabal_link *link, uint32_t header)
 {
-	const struct pabal__link_receiving *receiving = &link->receiving;
-	uint32_t header = pabal__reader_look(&receiving->reader);
-
 	_Static_assert(PABAL__STREAM_DATA == 1, "kind and length are checked in one comparison");
-	if (__builtin_expect(header - (1u << 28) > PABAL__STREAM_INLINE_MAX || receiving->parked || pabal__link_broken(link), 0))
-		return 0;
-	return header;
+	return header - (1u << 28) <= PABAL__STREAM_INLINE_MAX && !link->receiving.parked && !pabal__link_broken(link);
 }
 
-/* Done with such a message. */
+static inline uint32_t pabal__link_plain(const struct pabal_link *link)
+{
+	uint32_t header = pabal__reader_look(&link->receiving.reader);
+
+	return __builtin_expect(pabal__link_is_plain(link, header), 1) ? header : 0;
+}
+
+/* The same for a large message with nothing beside it: where it lies. */
+bool pabal__link_peek_large(struct pabal_link *link, uint32_t header, struct pabal__incoming *ret_incoming);
+
+/* A large message began there. */
+static inline void pabal__link_remember(struct pabal_link *link, const unsigned char *data)
+{
+	link->receiving.recent[1] = link->receiving.recent[0];
+	link->receiving.recent[0] = data;
+}
+
+/* Done with a message that has nothing beside it. */
 static inline void pabal__link_consume_plain(struct pabal_link *link, uint32_t header)
 {
 	pabal__reader_consume(&link->receiving.reader, header);
@@ -276,14 +296,17 @@ static inline void pabal__link_consume_plain(struct pabal_link *link, uint32_t h
 	pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 }
 
-/* Zeros, without the string instruction that compilers choose for this size and that takes longer to begin than to do. */
+/* Zeros, in pieces: for the whole, compilers choose a string instruction, which takes longer to begin than to do. @size: a constant up to 128. */
 static inline void pabal__link_clear(void *data, size_t size)
 {
 	unsigned char *bytes = data;
+	size_t first = size < 32 ? size : 32, second = size - first < 32 ? size - first : 32;
+	size_t third = size - first - second < 32 ? size - first - second : 32;
 
-	for (; size > 32; size -= 32, bytes += 32)
-		memset(bytes, 0, 32);
-	memset(bytes, 0, size);
+	memset(bytes, 0, first);
+	memset(bytes + first, 0, second);
+	memset(bytes + first + second, 0, third);
+	memset(bytes + first + second + third, 0, size - first - second - third);
 }
 
 /* link_receive.c: the lease of a message, or NULL; under the lock. And what is said then. */

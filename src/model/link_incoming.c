@@ -73,6 +73,14 @@ static inline bool read_content(const struct pabal_link *link, uint32_t header, 
 	return true;
 }
 
+bool pabal__link_peek_large(struct pabal_link *link, uint32_t header, struct pabal__incoming *ret_incoming)
+{
+	if (PABAL__FAULT(END_FIRST) || pabal__stream_kind_of(header) != PABAL__STREAM_LARGE || link->receiving.parked || pabal__link_broken(link) ||
+	    !pabal__reader_sound(&link->receiving.reader, header) || !read_content(link, header, ret_incoming))
+		return false;
+	return ret_incoming->extra.what == PABAL__MESSAGE_PLAIN && !ret_incoming->extra.fd_count;
+}
+
 /* The next header, or why there is none. */
 static inline int look(struct pabal_link *link, uint32_t *ret_header)
 {
@@ -161,10 +169,8 @@ int pabal__link_accept(struct pabal_link *link, struct pabal__incoming *incoming
 			if (r < 0)
 				return r;
 		}
-		if (incoming->large) {
-			link->receiving.recent[1] = link->receiving.recent[0];
-			link->receiving.recent[0] = incoming->data;
-		}
+		if (incoming->large)
+			pabal__link_remember(link, incoming->data);
 		pabal__reader_consume(&link->receiving.reader, incoming->header);
 		pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 	}

@@ -48,28 +48,51 @@ static inline int loan_small(struct pabal_link *link, size_t size, struct pabal_
 	return 0;
 }
 
+/* A block of the arena is lent out. Under the lock. */
+static inline int lend(struct pabal_link *link, uint32_t node, struct pabal_loan *ret_loan)
+{
+	struct pabal__link_sending *sending = &link->sending;
+	struct pabal__slot *slot = pabal__slots_take(&sending->loans);
+
+	if (__builtin_expect(!slot, 0)) {
+		pabal__arena_free(&sending->arena, node);
+		return -ENOMEM;
+	}
+	slot->state = PABAL__SLOT_ARENA;
+	slot->node = node;
+	ret_loan->data = link->mine->arena + sending->arena.books->nodes[node].offset;
+	ret_loan->reserved[LOAN_MARK] = pabal__slot_mark(slot);
+	return 0;
+}
+
 static int loan_large(struct pabal_link *link, size_t size, struct pabal_loan *ret_loan, int64_t timeout_ns)
 {
 	struct pabal__link_send send = { .link = link, .size = size, .node = PABAL__ARENA_NONE, .only_memory = true };
-	struct pabal__link_sending *sending = &link->sending;
 	int r = pabal__link_send_message(&send, timeout_ns);
-	struct pabal__slot *slot;
 	bool entered;
 
 	if (r < 0)
 		return r;
-	entered = pabal__link_enter(link, &sending->lock);
-	slot = pabal__slots_take(&sending->loans);
-	if (slot) {
-		slot->state = PABAL__SLOT_ARENA;
-		slot->node = send.node;
-		ret_loan->data = link->mine->arena + sending->arena.books->nodes[send.node].offset;
-		ret_loan->reserved[LOAN_MARK] = pabal__slot_mark(slot);
-	} else {
-		pabal__arena_free(&sending->arena, send.node);
-	}
-	pabal__link_leave(&sending->lock, entered);
-	return slot ? 0 : -ENOMEM;
+	entered = pabal__link_enter(link, &link->sending.lock);
+	r = lend(link, send.node, ret_loan);
+	pabal__link_leave(&link->sending.lock, entered);
+	return r;
+}
+
+/* The usual case, short: a small loan, or a block just as large came back. Under the lock. PABAL__DOORBELL_WAIT: do it the long way. */
+static inline int loan_plain(struct pabal_link *link, size_t size, struct pabal_loan *ret_loan)
+{
+	int r = pabal__doorbell_end(&link->bell);
+	uint32_t node;
+
+	if (__builtin_expect(pabal__link_broken(link), 0))
+		return -EBADMSG;
+	if (__builtin_expect(r < 0, 0))
+		return r;
+	if (size <= PABAL__STREAM_INLINE_MAX)
+		return loan_small(link, size, ret_loan);
+	node = pabal__arena_take_kept(&link->sending.arena, size);
+	return node == PABAL__ARENA_NONE ? PABAL__DOORBELL_WAIT : lend(link, node, ret_loan);
 }
 
 int pabal_link_loan(pabal_link *link, size_t size, struct pabal_loan *ret_loan, int64_t timeout_ns)
@@ -84,16 +107,12 @@ int pabal_link_loan(pabal_link *link, size_t size, struct pabal_loan *ret_loan, 
 	if (size > link->mine_max)
 		return pabal__fail(-EMSGSIZE, "the loan has %zu bytes, this side of the link can send %llu: announce with a larger memory_max", size,
 				   (unsigned long long)link->mine_max);
-	if (__builtin_expect(size <= PABAL__STREAM_INLINE_MAX, 1)) {
-		entered = pabal__link_enter(link, &link->sending.lock);
-		r = pabal__link_broken(link) ? -EBADMSG : pabal__doorbell_end(&link->bell);
-		if (__builtin_expect(r == 0, 1))
-			r = loan_small(link, size, ret_loan);
-		pabal__link_leave(&link->sending.lock, entered);
-	} else {
+	entered = pabal__link_enter(link, &link->sending.lock);
+	r = loan_plain(link, size, ret_loan);
+	pabal__link_leave(&link->sending.lock, entered);
+	if (__builtin_expect(r > 0, 0))
 		r = loan_large(link, size, ret_loan, timeout_ns);
-	}
-	if (r < 0)
+	if (__builtin_expect(r < 0, 0))
 		return pabal__link_say(r);
 	ret_loan->size = size;
 	ret_loan->reserved[LOAN_HANDLE] = (uintptr_t)link;
@@ -187,23 +206,41 @@ static int commit_any(pabal_link *link, struct pabal_loan *loan, size_t size, in
 	return r < 0 ? pabal__link_say(r) : 0;
 }
 
-/* The usual case, short: the loan lies in the ring, and the peer lives. false: do it the long way. */
+/* A large loan, and room for its entry, which lies where no loan does. Under the lock, the peer lives. */
+static inline bool commit_large(struct pabal_link *link, const struct pabal_loan *loan, size_t size)
+{
+	static const struct pabal__stream_extra nothing;
+	struct pabal__link_sending *sending = &link->sending;
+	struct pabal__slot *slot = find(link, loan);
+
+	if (!slot || slot->state != PABAL__SLOT_ARENA || sending->ring_loan == PABAL__RING_LOAN_NEXT ||
+	    pabal__writer_room(&sending->writer, pabal__stream_cells(PABAL__LINK_ENTRY)) <= 0)
+		return false;
+	pabal__link_publish_large(link, slot->node, size, &nothing);
+	pabal__slots_give(&sending->loans, slot);
+	pabal__link_reclaim(link);
+	return true;
+}
+
+/* The usual case, short: the loan lies in the ring, or is a large one. Under the lock. false: do it the long way. */
 static inline bool commit_plain(struct pabal_link *link, const struct pabal_loan *loan, size_t size)
 {
 	struct pabal__link_sending *sending = &link->sending;
-	bool entered = pabal__link_enter(link, &sending->lock), done;
 
-	done = is_in_ring(link, loan) && sending->ring_loan == PABAL__RING_LOAN_NEXT && pabal__link_check_peer(link) == 0;
-	if (__builtin_expect(done, 1)) {
-		pabal__link_publish(link, PABAL__STREAM_DATA, size);
-		sending->ring_loan = PABAL__RING_LOAN_NONE;
-	}
-	pabal__link_leave(&sending->lock, entered);
-	return done;
+	if (__builtin_expect(pabal__link_check_peer(link) != 0, 0))
+		return false;
+	if (!is_in_ring(link, loan))
+		return commit_large(link, loan, size);
+	if (__builtin_expect(sending->ring_loan != PABAL__RING_LOAN_NEXT, 0))
+		return false;
+	pabal__link_publish(link, PABAL__STREAM_DATA, size);
+	sending->ring_loan = PABAL__RING_LOAN_NONE;
+	return true;
 }
 
 int pabal_link_commit(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
 {
+	bool entered, done;
 	int r = pabal__link_check(link, timeout_ns);
 
 	if (r < 0)
@@ -212,7 +249,10 @@ int pabal_link_commit(pabal_link *link, struct pabal_loan *loan, size_t size, in
 		return pabal__fail_with(-EINVAL, "loan is NULL: it is what pabal_link_loan() filled in");
 	if (size > loan->size)
 		return pabal__fail(-EINVAL, "the message has %zu bytes but the loan %zu: ask for a larger loan", size, loan->size);
-	if (__builtin_expect(!commit_plain(link, loan, size), 0))
+	entered = pabal__link_enter(link, &link->sending.lock);
+	done = commit_plain(link, loan, size);
+	pabal__link_leave(&link->sending.lock, entered);
+	if (__builtin_expect(!done, 0))
 		return commit_any(link, loan, size, timeout_ns);
 	pabal__link_clear(loan, sizeof *loan);
 	return 0;

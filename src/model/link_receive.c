@@ -197,25 +197,50 @@ static int take_any(struct pabal_link *link, struct pabal__slot *slot, struct pa
 	return 0;
 }
 
+/* A small message: copied, so that who keeps it does not keep the ring. */
+static inline void take_small(struct pabal_link *link, uint32_t header, struct pabal__slot *slot, struct pabal_message *message)
+{
+	size_t size = pabal__stream_length_of(header);
+
+	pabal__copy_out(slot->data, pabal__reader_content(&link->receiving.reader), size);
+	pabal__link_consume_plain(link, header);
+	slot->state = PABAL__SLOT_PRIVATE;
+	slot->request = false;
+	slot->call = slot->fd_count = 0;
+	describe(link, slot, size, 0, 0, message);
+	message->data = slot->data;
+}
+
+static inline void take_large(struct pabal_link *link, const struct pabal__incoming *incoming, struct pabal__slot *slot,
+			      struct pabal_message *message)
+{
+	pabal__link_remember(link, incoming->data);
+	pabal__link_consume_plain(link, incoming->header);
+	slot->state = PABAL__SLOT_ARENA;
+	slot->ticket = incoming->ticket;
+	slot->use = incoming->use;
+	slot->request = false;
+	slot->call = slot->fd_count = 0;
+	describe(link, slot, incoming->size, incoming->extra.tag, 0, message);
+	message->data = incoming->data;
+}
+
 static inline int take_one(struct pabal_link *link, struct pabal_message *message)
 {
 	struct pabal__link_receiving *receiving = &link->receiving;
+	uint32_t header = pabal__reader_look(&receiving->reader);
+	struct pabal__incoming incoming;
 	struct pabal__slot *slot = pabal__slots_take(&receiving->leases);
-	uint32_t header = pabal__link_plain(link);
 	int r;
 
 	if (__builtin_expect(!slot, 0))
 		return -ENOMEM;
-	if (__builtin_expect(header != 0, 1)) {
-		size_t size = pabal__stream_length_of(header);
-
-		pabal__copy_out(slot->data, pabal__reader_content(&receiving->reader), size);
-		pabal__link_consume_plain(link, header);
-		slot->state = PABAL__SLOT_PRIVATE;
-		slot->request = false;
-		slot->call = slot->fd_count = 0;
-		describe(link, slot, size, 0, 0, message);
-		message->data = slot->data;
+	if (pabal__link_is_plain(link, header)) {
+		take_small(link, header, slot, message);
+		return 0;
+	}
+	if (header && pabal__link_peek_large(link, header, &incoming)) {
+		take_large(link, &incoming, slot, message);
 		return 0;
 	}
 	r = take_any(link, slot, message);
@@ -224,14 +249,20 @@ static inline int take_one(struct pabal_link *link, struct pabal_message *messag
 	return r;
 }
 
+static inline int take_locked(struct pabal_link *link, struct pabal_message *message)
+{
+	bool entered = pabal__link_enter(link, &link->receiving.lock);
+	int r = take_one(link, message);
+
+	pabal__link_leave(&link->receiving.lock, entered);
+	return r;
+}
+
 static int attempt_take(void *object)
 {
 	struct take *take = object;
-	bool entered = pabal__link_enter(take->link, &take->link->receiving.lock);
-	int r = take_one(take->link, take->message);
 
-	pabal__link_leave(&take->link->receiving.lock, entered);
-	return r;
+	return take_locked(take->link, take->message);
 }
 
 int pabal_link_take(pabal_link *link, const struct pabal_take_opts *opts, struct pabal_message *ret_message, int64_t timeout_ns)
@@ -245,7 +276,7 @@ int pabal_link_take(pabal_link *link, const struct pabal_take_opts *opts, struct
 		r = check_take_opts(opts);
 	if (r < 0)
 		return r;
-	r = attempt_take(&take);
+	r = take_locked(link, ret_message);
 	if (r > 0)
 		r = pabal__link_wait(link, attempt_take, &take, PABAL__DOORBELL_MESSAGE, timeout_ns);
 	return __builtin_expect(r == 0, 1) ? 0 : pabal__link_say(r);

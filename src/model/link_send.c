@@ -21,7 +21,6 @@ enum {
 	FILL_LOCKED_MAX = 4096,   /* a larger message is copied in without the handle's lock, as in a mailbox */
 	BACK_STEP = 256 << 10,    /* bytes of the arena that get real memory at once, so that this is no system call a message; a guess */
 	RECLAIM_AFTER_COMMIT = 4, /* large messages looked at after a commit, when nobody waits for us; a guess */
-	ENTRY_LENGTH = sizeof(struct pabal__stream_extra) + sizeof(struct pabal__stream_place),
 };
 
 static inline bool has_extra(const struct pabal__link_send *send)
@@ -137,29 +136,38 @@ static void fill(struct pabal__link_send *send, bool *entered)
 	send->filled = true;
 }
 
+void pabal__link_publish_large(struct pabal_link *link, uint32_t node, uint64_t size, const struct pabal__stream_extra *extra)
+{
+	struct pabal__link_sending *sending = &link->sending;
+	unsigned char *content = pabal__writer_content(&sending->writer);
+
+	/* Straight into the ring, without a copy of the place: to load together what was just stored in parts makes a processor wait until all earlier stores have gone out, the payload's among them. */
+	pabal__arena_send(&sending->arena, node, size, (struct pabal__stream_place *)(void *)(content + sizeof *extra));
+	memcpy(content, extra, sizeof *extra);
+	pabal__link_publish(link, PABAL__STREAM_LARGE, PABAL__LINK_ENTRY);
+}
+
+void pabal__link_reclaim(struct pabal_link *link)
+{
+	if (pabal__arena_reclaim(&link->sending.arena, RECLAIM_AFTER_COMMIT) < 0)
+		pabal__link_break(link); /* the message went; the next call says so */
+}
+
 static int try_large(struct pabal__link_send *send, bool *entered)
 {
-	struct pabal__link_sending *sending = &send->link->sending;
-	struct pabal__stream_place place;
-	unsigned char *content;
 	int r = send->node == PABAL__ARENA_NONE ? pabal__link_try_memory(send) : 0;
 
 	if (r)
 		return r;
 	if (!send->filled && !PABAL__FAULT(COMMIT_BEFORE_FILL))
 		fill(send, entered);
-	r = make_ready(send, ENTRY_LENGTH);
+	r = make_ready(send, PABAL__LINK_ENTRY);
 	if (r)
 		return r;
-	pabal__arena_send(&sending->arena, send->node, send->size, &place);
-	content = pabal__writer_content(&sending->writer);
-	memcpy(content + sizeof send->extra, &place, sizeof place);
-	memcpy(content, &send->extra, sizeof send->extra);
-	pabal__link_publish(send->link, PABAL__STREAM_LARGE, ENTRY_LENGTH);
+	pabal__link_publish_large(send->link, send->node, send->size, &send->extra);
 	if (PABAL__FAULT(COMMIT_BEFORE_FILL))
 		fill(send, entered);
-	if (pabal__arena_reclaim(&sending->arena, RECLAIM_AFTER_COMMIT) < 0)
-		pabal__link_break(send->link); /* this one went; the next call says so */
+	pabal__link_reclaim(send->link);
 	return 0;
 }
 

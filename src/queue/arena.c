@@ -6,14 +6,14 @@
  * ring. SENT -> FREE: the reader stores the use of the ticket in its own half, the writer sees it. A writer killed in any state takes the arena with it, once the reader has let go of its
  * mapping; a reader killed holds blocks that nobody needs any more.
  *
+ * The first block that comes back is KEPT as it is: who goes on sending one size needs no cutting and joining. Another size, or none, lets it go.
+ *
  * First fit begins at 0, so that a few messages to and fro stay where the caches have them. Everything the reader says is one word a ticket, and only one value of it means anything.
  */
 #include "queue/arena.h"
 
 #include <errno.h>
 #include <string.h>
-
-enum { BLOCK_ALIGN = 64 };
 
 static struct pabal__arena_node *node_at(const struct pabal__arena *arena, uint32_t node)
 {
@@ -56,7 +56,7 @@ void pabal__arena_init(struct pabal__arena *arena, struct pabal__arena_books *bo
 {
 	memset(arena, 0, sizeof *arena);
 	arena->books = books;
-	arena->spare_node = arena->oldest = arena->newest = PABAL__ARENA_NONE;
+	arena->spare_node = arena->oldest = arena->newest = arena->kept = PABAL__ARENA_NONE;
 	arena->size = pabal__stream_arena_size(memory_max);
 	arena->released = peer->released;
 	arena->first = take_node(arena);
@@ -92,28 +92,6 @@ static void split(struct pabal__arena *arena, uint32_t node, uint64_t size)
 	front->size = size;
 }
 
-int pabal__arena_allocate(struct pabal__arena *arena, uint64_t size, uint32_t *ret_node)
-{
-	uint64_t bytes = (size + BLOCK_ALIGN - 1) & ~(uint64_t)(BLOCK_ALIGN - 1);
-	uint32_t node = has_ticket(arena) ? first_fit(arena, bytes) : PABAL__ARENA_NONE;
-
-	if (node == PABAL__ARENA_NONE) {
-		int r = pabal__arena_reclaim(arena, UINT32_MAX);
-
-		if (r < 0)
-			return r;
-		node = has_ticket(arena) ? first_fit(arena, bytes) : PABAL__ARENA_NONE;
-	}
-	if (node == PABAL__ARENA_NONE)
-		return 1;
-	split(arena, node, bytes);
-	node_at(arena, node)->state = PABAL__ARENA_LOANED;
-	node_at(arena, node)->ticket = take_ticket(arena);
-	arena->used += bytes;
-	*ret_node = node;
-	return 0;
-}
-
 /* Join a free run with the one behind it. */
 static void join(struct pabal__arena *arena, uint32_t node)
 {
@@ -130,17 +108,68 @@ static void join(struct pabal__arena *arena, uint32_t node)
 	give_node(arena, behind);
 }
 
-void pabal__arena_free(struct pabal__arena *arena, uint32_t node)
+/* A block that nobody uses becomes part of the free run around it, and its ticket anybody's. */
+static void let_go(struct pabal__arena *arena, uint32_t node)
 {
 	struct pabal__arena_node *block = node_at(arena, node);
 	uint32_t before = block->before;
 
-	arena->used -= block->size;
 	arena->books->tickets[arena->spare_tickets++] = block->ticket;
 	block->state = PABAL__ARENA_FREE;
 	join(arena, node);
 	if (before != PABAL__ARENA_NONE && node_at(arena, before)->state == PABAL__ARENA_FREE)
 		join(arena, before);
+}
+
+static void let_kept_go(struct pabal__arena *arena)
+{
+	uint32_t node = arena->kept;
+
+	arena->kept = PABAL__ARENA_NONE;
+	if (node != PABAL__ARENA_NONE)
+		let_go(arena, node);
+}
+
+int pabal__arena_allocate(struct pabal__arena *arena, uint64_t size, uint32_t *ret_node)
+{
+	uint64_t bytes = pabal__arena_block_size(size);
+	uint32_t node = pabal__arena_take_kept(arena, size);
+
+	if (node != PABAL__ARENA_NONE) {
+		*ret_node = node;
+		return 0;
+	}
+	let_kept_go(arena);
+	node = has_ticket(arena) ? first_fit(arena, bytes) : PABAL__ARENA_NONE;
+	if (node == PABAL__ARENA_NONE) {
+		int r = pabal__arena_reclaim(arena, UINT32_MAX);
+
+		if (r < 0)
+			return r;
+		let_kept_go(arena);
+		node = has_ticket(arena) ? first_fit(arena, bytes) : PABAL__ARENA_NONE;
+	}
+	if (node == PABAL__ARENA_NONE)
+		return 1;
+	split(arena, node, bytes);
+	node_at(arena, node)->state = PABAL__ARENA_LOANED;
+	node_at(arena, node)->ticket = take_ticket(arena);
+	arena->used += bytes;
+	*ret_node = node;
+	return 0;
+}
+
+void pabal__arena_free(struct pabal__arena *arena, uint32_t node)
+{
+	struct pabal__arena_node *block = node_at(arena, node);
+
+	arena->used -= block->size;
+	if (arena->kept != PABAL__ARENA_NONE) {
+		let_go(arena, node);
+		return;
+	}
+	block->state = PABAL__ARENA_KEPT;
+	arena->kept = node;
 }
 
 void pabal__arena_send(struct pabal__arena *arena, uint32_t node, uint64_t size, struct pabal__stream_place *ret_place)
@@ -155,8 +184,11 @@ void pabal__arena_send(struct pabal__arena *arena, uint32_t node, uint64_t size,
 		node_at(arena, arena->newest)->later = node;
 	arena->newest = node;
 	arena->books->uses[block->ticket]++;
-	*ret_place =
-		(struct pabal__stream_place){ .offset = block->offset, .size = size, .ticket = block->ticket, .use = last_use(arena, block->ticket) };
+	/* One by one: this is the ring itself. */
+	ret_place->offset = block->offset;
+	ret_place->size = size;
+	ret_place->ticket = block->ticket;
+	ret_place->use = last_use(arena, block->ticket);
 }
 
 /* 1: released, 0: not yet, -EBADMSG. A ticket's word is the last use or the one before it; before the first one it is 0. */

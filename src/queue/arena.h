@@ -12,8 +12,14 @@
 #include "queue/stream.h"
 
 enum { PABAL__ARENA_NONE = UINT32_MAX };
+enum { PABAL__ARENA_ALIGN = 64 }; /* of blocks: a line */
 
-enum pabal__arena_state { PABAL__ARENA_FREE, PABAL__ARENA_LOANED, PABAL__ARENA_SENT };
+enum pabal__arena_state {
+	PABAL__ARENA_FREE,
+	PABAL__ARENA_KEPT, /* free for a message of the same size, and not joined with its neighbours yet */
+	PABAL__ARENA_LOANED,
+	PABAL__ARENA_SENT,
+};
 
 /* A run of bytes, free or in use. Neighbours in the list are neighbours in the arena. */
 struct pabal__arena_node {
@@ -38,6 +44,7 @@ struct pabal__arena {
 	uint32_t spare_node, fresh_node;      /* those that were given back; from fresh_node on they were never used */
 	uint32_t spare_tickets, fresh_ticket; /* the same: how many, and from where on */
 	uint32_t oldest, newest;              /* of those sent and not known to be released */
+	uint32_t kept;                        /* the block in that state, or PABAL__ARENA_NONE: there is one at most */
 	uint64_t size, used;                  /* bytes */
 };
 
@@ -47,10 +54,30 @@ void pabal__arena_init(struct pabal__arena *arena, struct pabal__arena_books *bo
 /* The lowest free run of @size bytes (1 at least). 0; 1: there is none now; -EBADMSG. */
 int pabal__arena_allocate(struct pabal__arena *arena, uint64_t size, uint32_t *ret_node);
 
+/* Bytes of a block for @size bytes. */
+static inline uint64_t pabal__arena_block_size(uint64_t size)
+{
+	return (size + PABAL__ARENA_ALIGN - 1) & ~(uint64_t)(PABAL__ARENA_ALIGN - 1);
+}
+
+/* The same, short: the block that came back last, if it is just that large; else PABAL__ARENA_NONE. */
+static inline uint32_t pabal__arena_take_kept(struct pabal__arena *arena, uint64_t size)
+{
+	uint32_t node = arena->kept;
+	uint64_t bytes = pabal__arena_block_size(size);
+
+	if (node == PABAL__ARENA_NONE || arena->books->nodes[node].size != bytes)
+		return PABAL__ARENA_NONE;
+	arena->kept = PABAL__ARENA_NONE;
+	arena->books->nodes[node].state = PABAL__ARENA_LOANED;
+	arena->used += bytes;
+	return node;
+}
+
 /* A block that was not sent. */
 void pabal__arena_free(struct pabal__arena *arena, uint32_t node);
 
-/* The block goes out with the next message: fills in where it lies. It is given back when the peer says so. */
+/* The block goes out with the next message: fills in where it lies, all but what is reserved. It is given back when the peer says so. */
 void pabal__arena_send(struct pabal__arena *arena, uint32_t node, uint64_t size, struct pabal__stream_place *ret_place);
 
 /* Look at up to @count_max of those sent, oldest first, and free what the peer has released. How many, or -EBADMSG: its words make no sense. */
@@ -61,7 +88,7 @@ static inline bool pabal__arena_holds(uint64_t memory_max, const struct pabal__s
 {
 	uint64_t size = pabal__stream_arena_size(memory_max);
 
-	return place->offset % 64 == 0 && place->size <= memory_max && place->offset <= size && place->size <= size - place->offset &&
+	return place->offset % PABAL__ARENA_ALIGN == 0 && place->size <= memory_max && place->offset <= size && place->size <= size - place->offset &&
 	       place->ticket < PABAL__STREAM_TICKETS;
 }
 

@@ -80,7 +80,7 @@ struct pabal__stream_extra {
 struct pabal__stream_place {
 	uint64_t offset, size; /* in the arena, bytes */
 	uint32_t ticket, use;
-	uint64_t reserved;
+	uint64_t reserved; /* anything */
 };
 
 /* The writing end; private to the process. One thread at a time. */
@@ -164,16 +164,19 @@ static inline unsigned char *pabal__writer_content(struct pabal__writer *writer)
 /*
  * The commit: publish the message whose content is there, and for which there is room.
  *
- * Old payload must never look like the header that the reader will wait for: a word that it does not wait for goes there first. It is stored without a look at what is there: the line
- * was the reader's last, and is about to be written in any case.
+ * Old payload must never look like the header that the reader will wait for: where it does, a word that the reader does not wait for goes there first. Where it does not, nothing is
+ * stored: the line may be the reader's still, and to take it away before the header's own would cost both of them a journey. (Where messages follow each other it was fetched ahead, and the look
+ * costs nothing. Measured: a fifth of the time of a message.)
  */
 static inline void pabal__writer_publish(struct pabal__writer *writer, enum pabal__stream_kind kind, uint64_t length)
 {
 	uint64_t after = pabal__stream_after(writer->next, pabal__stream_cells(length));
+	_Atomic uint64_t *behind = pabal__stream_header(writer->ring, after);
 	uint32_t sequence = writer->sequence;
 
-	if (!PABAL__FAULT(STALE_HEADER)) /* relaxed: ordered before the header by its release */
-		atomic_store_explicit(pabal__stream_header(writer->ring, after), (uint64_t) ~(sequence + 1) << 32, memory_order_relaxed);
+	/* relaxed: words of ours; the store is ordered before the header by the header's release */
+	if (__builtin_expect(atomic_load_explicit(behind, memory_order_relaxed) >> 32 == (uint32_t)(sequence + 1), 0) && !PABAL__FAULT(STALE_HEADER))
+		atomic_store_explicit(behind, (uint64_t) ~(sequence + 1) << 32, memory_order_relaxed);
 	/* release: the content is there; pairs with the acquire in pabal__reader_look() */
 	atomic_store_explicit(pabal__stream_header(writer->ring, writer->next), (uint64_t)sequence << 32 | (uint32_t)kind << 28 | length,
 			      PABAL__FAULT(HEADER_RELAXED) ? memory_order_relaxed : memory_order_release);

@@ -31,10 +31,11 @@ static void tear_down(struct fixture *fixture)
 	free(fixture->peer);
 }
 
-/* The list is in order, without holes, with no two free neighbours, and adds up. */
+/* The list is in order, without holes, with no two free neighbours, and adds up; one block at most is kept. */
 static void expect_sound_arena(const struct pabal__arena *arena)
 {
 	uint64_t offset = 0, used = 0;
+	uint32_t kept = PABAL__ARENA_NONE;
 	bool free_before = false;
 
 	for (uint32_t node = arena->first, before = PABAL__ARENA_NONE; node != PABAL__ARENA_NONE; node = arena->books->nodes[node].after) {
@@ -45,12 +46,17 @@ static void expect_sound_arena(const struct pabal__arena *arena)
 		assert_int_equal(block->offset % 64, 0);
 		assert_false(free_before && block->state == PABAL__ARENA_FREE);
 		free_before = block->state == PABAL__ARENA_FREE;
-		used += free_before ? 0 : block->size;
+		if (block->state == PABAL__ARENA_KEPT) {
+			assert_int_equal(kept, PABAL__ARENA_NONE);
+			kept = node;
+		}
+		used += free_before || node == kept ? 0 : block->size;
 		offset += block->size;
 		before = node;
 	}
 	assert_int_equal(offset, arena->size);
 	assert_int_equal(used, arena->used);
+	assert_int_equal(kept, arena->kept);
 }
 
 static void any_order(void **state)
