@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { IDS = 1 << 24, VICTIM_IDS = 1 << 23, SLICE_NS = 20000000, NAP_NS = 2000000, SIZE = 64, ENOUGH = 20 };
+enum { IDS = 1 << 24, VICTIM_IDS = 1 << 23, SLICE_NS = 20000000, NAP_NS = 20000000, SIZE = 64, ENOUGH = 20 };
 
 struct ledger {
 	_Atomic uint32_t stop_sending, stop_receiving;
@@ -84,7 +84,9 @@ static pid_t fork_crew(void)
 	return pid;
 }
 
-/* @nap_ns: after each message: a victim is slow when it is stepped, and would never catch up with the queue. */
+/*
+ * @nap_ns: after each message: a victim is slow when it is stepped. Not optimised it takes some milliseconds from its look at a slot to its CAS, and if there were no pause so long it would never win.
+ */
 static void be_receiver(struct ledger *ledger, const char *name, long nap_ns)
 {
 	struct pabal_message message;
