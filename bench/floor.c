@@ -7,8 +7,20 @@
  */
 #include "floor.h"
 
+#include <errno.h>
+#include <sys/mman.h>
+
 #include "stage.h"
 #include "tools.h"
+
+enum { PAGE = 4096 };
+
+/* A line each, on a page each, so that a page can be closed to writing. */
+struct floor {
+	_Alignas(PAGE) struct lane there;
+	_Alignas(PAGE) struct lane back;
+	_Alignas(PAGE) bool read_only;
+};
 
 enum { PROBE_NS = 6000000, PROBE_MAX_NS = 200000000, SAMPLES_LEAST = 60, TURNS = 200 /* round trips per sample: about 20 microseconds */ };
 
@@ -23,12 +35,23 @@ static void answer(struct lane *lane, uint64_t value)
 	atomic_store_explicit(&lane->count, value, memory_order_release); /* pairs with wait_for() */
 }
 
+/* Not to be written by this process, if that is asked for. */
+static void look_at(struct stage *stage, struct lane *lane)
+{
+	const struct floor *floor = stage->script;
+
+	if (floor->read_only && mprotect(lane, PAGE, PROT_READ))
+		stage_fail(stage, -errno);
+}
+
 static void ask(struct stage *stage, uint32_t index)
 {
+	struct floor *floor = stage->script;
 	int64_t start, before;
 	uint64_t turn = 0;
 
 	(void)index;
+	look_at(stage, &floor->back);
 	stage_ready(stage);
 	start = before = now_ns();
 	/* On a busy machine few samples fit: go on until the slices given to others cannot be the median. */
@@ -36,8 +59,8 @@ static void ask(struct stage *stage, uint32_t index)
 		int64_t after;
 
 		for (int i = 0; i < TURNS; i++) {
-			answer(&stage->floor[0], ++turn);
-			wait_for(&stage->floor[1], turn);
+			answer(&floor->there, ++turn);
+			wait_for(&floor->back, turn);
 		}
 		after = now_ns();
 		stage_sample(stage, (double)(after - before) / TURNS);
@@ -48,20 +71,29 @@ static void ask(struct stage *stage, uint32_t index)
 
 static void echo(struct stage *stage, uint32_t index)
 {
+	struct floor *floor = stage->script;
+
 	(void)index;
+	look_at(stage, &floor->there);
 	stage_ready(stage);
 	for (uint64_t turn = 1;; turn++) {
-		wait_for(&stage->floor[0], turn);
-		answer(&stage->floor[1], turn);
+		wait_for(&floor->there, turn);
+		answer(&floor->back, turn);
 	}
 }
 
-double floor_probe(int first, int second)
+static double probe(int first, int second, bool read_only)
 {
-	struct stage *stage = stage_new(PROBE_NS, NULL);
+	struct floor *floor = mmap(NULL, sizeof *floor, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct stage *stage;
 	double ns;
-	int r = stage_enter(stage, ask, first);
+	int r;
 
+	if (floor == MAP_FAILED)
+		die(-errno, "floor probe");
+	floor->read_only = read_only;
+	stage = stage_new(PROBE_NS, floor);
+	r = stage_enter(stage, ask, first);
 	if (r == 0)
 		r = stage_enter(stage, echo, second);
 	if (r == 0)
@@ -72,5 +104,16 @@ double floor_probe(int first, int second)
 		die(r, "floor probe");
 	ns = stage_median(stage);
 	stage_free(stage);
+	munmap(floor, sizeof *floor);
 	return ns;
+}
+
+double floor_probe(int first, int second)
+{
+	return probe(first, second, false);
+}
+
+double floor_probe_read_only(int first, int second)
+{
+	return probe(first, second, true);
 }

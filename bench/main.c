@@ -105,20 +105,31 @@ static int read_arguments(int argc, char **argv, struct settings *settings, stru
 	return r == 0 ? -1 : r;
 }
 
-static void report_floor(const struct settings *settings)
+static int probe_once_more(const struct contest *contest, struct entry *entry, struct burst *ret_burst)
 {
-	struct figure figure = { .section = "the floor",
-				 .placement = "one cache line each way between two pinned processes",
-				 .name = "probe",
-				 .waiting = "spin",
-				 .unit = "ns",
-				 .bursts = 1,
-				 .kept = 1 };
+	const struct settings *settings = contest->settings;
+
+	ret_burst->value =
+		entry->kind->flags ? floor_probe_read_only(settings->first, settings->second) : floor_probe(settings->first, settings->second);
+	return 0;
+}
+
+static void measure_floor(const struct settings *settings)
+{
+	static const struct channel_kind probe = { .name = "probe", .waiting = "spin" };
+	static const struct channel_kind read_only = { .name = "probe, read-only lines", .waiting = "spin", .flags = 1 };
+	struct contest contest = { .settings = settings,
+				   .section = "the floor",
+				   .placement = "one cache line each way between two pinned processes",
+				   .unit = "ns",
+				   .play = probe_once_more,
+				   .against = "probe" };
 
 	if (settings->second < 0)
 		return;
-	figure.value = floor_probe(settings->first, settings->second);
-	report_add(settings->report, &figure);
+	contest_add(&contest, &probe, 8);
+	contest_add(&contest, &read_only, 8);
+	contest_run(&contest);
 }
 
 int main(int argc, char **argv)
@@ -136,7 +147,7 @@ int main(int argc, char **argv)
 	pin_to_two(settings.first, settings.second);
 	if (settings.second < 0)
 		fputs("pabal-bench: there is one CPU only: what needs two is left out\n", stderr);
-	report_floor(&settings);
+	measure_floor(&settings);
 	for (int i = 0; i < PARTS; i++) {
 		if (!choice.some || choice.chosen[i])
 			parts[i].measure(&settings);

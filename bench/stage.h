@@ -21,7 +21,6 @@ struct lane {
 
 struct stage {
 	struct lane lanes[STAGE_ACTORS];
-	struct lane floor[2];                        /* the two lines of the floor probe */
 	_Alignas(CACHE_LINE) _Atomic uint32_t ready; /* actors count themselves in */
 	_Alignas(CACHE_LINE) _Atomic uint32_t go;    /* the director starts all */
 	_Alignas(CACHE_LINE) _Atomic uint32_t done;  /* an actor that measures has finished */
