@@ -64,6 +64,7 @@ static void init_sending(struct pabal_link *link)
 
 	pthread_mutex_init(&sending->lock, NULL);
 	pabal__writer_init(&sending->writer, link->mine, link->peer);
+	sending->ask_at = sending->writer.sequence + PABAL__LIFE_BELIEVED_MAX;
 	pabal__spin_init(&sending->spin);
 }
 
@@ -253,7 +254,7 @@ static void fill_stats(pabal_link *link, struct pabal_link_stats *stats)
 	bool entered = pabal__link_enter(link, &sending->lock);
 
 	pabal__arena_reclaim(&sending->arena, UINT32_MAX); /* what makes no sense there is told by the next send */
-	stats->sent = sending->count;
+	stats->sent = pabal__writer_messages(&sending->writer);
 	stats->memory = sending->arena.used;
 	pabal__link_leave(&sending->lock, entered);
 	entered = pabal__link_enter(link, &receiving->lock);

@@ -33,18 +33,26 @@ static int loan_private(struct pabal__link_sending *sending, struct pabal_loan *
 	return 0;
 }
 
+/* The next cells of the ring, for which there is room. */
+static inline void lend_next(struct pabal__link_sending *sending, uint64_t cells, struct pabal_loan *ret_loan)
+{
+	uint32_t mark = pabal__ring_loan_mark(sending->ring_loan) + 1;
+
+	sending->ring_loan = pabal__ring_loan_pack(mark, cells, PABAL__RING_LOAN_NEXT);
+	ret_loan->data = pabal__writer_content(&sending->writer);
+	ret_loan->reserved[LOAN_MARK] = (uint64_t)mark << 32 | PABAL__SLOT_NONE;
+}
+
 /* A small one. Never waits. */
 static inline int loan_small(struct pabal_link *link, size_t size, struct pabal_loan *ret_loan)
 {
 	struct pabal__link_sending *sending = &link->sending;
 	uint64_t cells = pabal__stream_cells(size);
 
-	if (__builtin_expect(sending->ring_loan != PABAL__RING_LOAN_NONE || pabal__writer_room(&sending->writer, cells) <= 0, 0))
+	if (__builtin_expect(pabal__ring_loan_state(sending->ring_loan) != PABAL__RING_LOAN_NONE || pabal__writer_room(&sending->writer, cells) <= 0,
+			     0))
 		return loan_private(sending, ret_loan);
-	sending->ring_loan = PABAL__RING_LOAN_NEXT;
-	sending->loan_cells = cells;
-	ret_loan->data = pabal__writer_content(&sending->writer);
-	ret_loan->reserved[LOAN_MARK] = (uint64_t)++sending->ring_mark << 32 | PABAL__SLOT_NONE;
+	lend_next(sending, cells, ret_loan);
 	return 0;
 }
 
@@ -95,20 +103,12 @@ static inline int loan_plain(struct pabal_link *link, size_t size, struct pabal_
 	return node == PABAL__ARENA_NONE ? PABAL__DOORBELL_WAIT : lend(link, node, ret_loan);
 }
 
-int pabal_link_loan(pabal_link *link, size_t size, struct pabal_loan *ret_loan, int64_t timeout_ns)
+/* What is asked for makes sense. */
+static PABAL__LONG_WAY int loan_any(pabal_link *link, size_t size, struct pabal_loan *ret_loan, int64_t timeout_ns)
 {
-	bool entered;
-	int r = pabal__link_check(link, timeout_ns);
+	bool entered = pabal__link_enter(link, &link->sending.lock);
+	int r = loan_plain(link, size, ret_loan);
 
-	if (r < 0)
-		return r;
-	if (!ret_loan)
-		return pabal__fail_with(-EINVAL, "ret_loan is NULL: it receives the loan");
-	if (size > link->mine_max)
-		return pabal__fail(-EMSGSIZE, "the loan has %zu bytes, this side of the link can send %llu: announce with a larger memory_max", size,
-				   (unsigned long long)link->mine_max);
-	entered = pabal__link_enter(link, &link->sending.lock);
-	r = loan_plain(link, size, ret_loan);
 	pabal__link_leave(&link->sending.lock, entered);
 	if (__builtin_expect(r > 0, 0))
 		r = loan_large(link, size, ret_loan, timeout_ns);
@@ -119,12 +119,42 @@ int pabal_link_loan(pabal_link *link, size_t size, struct pabal_loan *ret_loan, 
 	return 0;
 }
 
+static PABAL__LONG_WAY int loan_checked(pabal_link *link, size_t size, struct pabal_loan *ret_loan, int64_t timeout_ns)
+{
+	int r = pabal__link_check(link, timeout_ns);
+
+	if (r < 0)
+		return r;
+	if (!ret_loan)
+		return pabal__fail_with(-EINVAL, "ret_loan is NULL: it receives the loan");
+	if (size > link->mine_max)
+		return pabal__fail(-EMSGSIZE, "the loan has %zu bytes, this side of the link can send %llu: announce with a larger memory_max", size,
+				   (unsigned long long)link->mine_max);
+	return loan_any(link, size, ret_loan, timeout_ns);
+}
+
+int pabal_link_loan(pabal_link *link, size_t size, struct pabal_loan *ret_loan, int64_t timeout_ns)
+{
+	uint64_t cells = pabal__stream_cells(size);
+
+	if (__builtin_expect(!(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && ret_loan && size <= link->mine_max), 0))
+		return loan_checked(link, size, ret_loan, timeout_ns);
+	if (size > PABAL__STREAM_INLINE_MAX || __builtin_expect(!pabal__link_free_way(link, cells, PABAL__RING_LOAN_NONE), 0))
+		return loan_any(link, size, ret_loan, timeout_ns);
+	lend_next(&link->sending, cells, ret_loan);
+	ret_loan->size = size;
+	ret_loan->reserved[LOAN_HANDLE] = (uintptr_t)link;
+	return 0;
+}
+
 /* Is it the loan that lies in the ring? Under the lock. */
 static inline bool is_in_ring(const struct pabal_link *link, const struct pabal_loan *loan)
 {
+	uint64_t out = link->sending.ring_loan;
+
 	return loan && loan->reserved[LOAN_HANDLE] == (uintptr_t)link &&
-	       loan->reserved[LOAN_MARK] == ((uint64_t)link->sending.ring_mark << 32 | PABAL__SLOT_NONE) &&
-	       link->sending.ring_loan != PABAL__RING_LOAN_NONE;
+	       loan->reserved[LOAN_MARK] == ((uint64_t)pabal__ring_loan_mark(out) << 32 | PABAL__SLOT_NONE) &&
+	       pabal__ring_loan_state(out) != PABAL__RING_LOAN_NONE;
 }
 
 /* The place of any other loan of this handle that is not done yet; under the lock. */
@@ -135,12 +165,20 @@ static struct pabal__slot *find(const struct pabal_link *link, const struct paba
 	return pabal__slots_find(&link->sending.loans, loan->reserved[LOAN_MARK]);
 }
 
+/* Forget what it was, so that it is not committed twice. */
+static inline void forget(struct pabal_loan *loan)
+{
+	loan->data = NULL;
+	loan->size = 0;
+	loan->reserved[LOAN_MARK] = loan->reserved[LOAN_HANDLE] = 0;
+}
+
 /* The loan that lay in the ring is done. */
 static void leave_ring(struct pabal__link_sending *sending)
 {
-	if (sending->ring_loan == PABAL__RING_LOAN_GAP)
+	if (pabal__ring_loan_state(sending->ring_loan) == PABAL__RING_LOAN_GAP)
 		pabal__writer_close_gap(&sending->writer);
-	sending->ring_loan = PABAL__RING_LOAN_NONE;
+	sending->ring_loan = pabal__ring_loan_become(sending->ring_loan, PABAL__RING_LOAN_NONE);
 }
 
 /* Overtaken, perhaps since the last attempt: then it is copied. */
@@ -150,7 +188,7 @@ static int try_commit_in_ring(struct loan *commit, bool *entered)
 	int r;
 
 	commit->send.node = PABAL__ARENA_NONE;
-	if (link->sending.ring_loan == PABAL__RING_LOAN_GAP) {
+	if (pabal__ring_loan_state(link->sending.ring_loan) == PABAL__RING_LOAN_GAP) {
 		r = pabal__link_try_send(&commit->send, entered);
 	} else {
 		r = pabal__link_check_peer(link);
@@ -192,7 +230,7 @@ static int attempt_commit(void *object)
 	return r;
 }
 
-static int commit_any(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
+static int commit_or_wait(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
 {
 	struct loan commit = { .send = { .link = link, .size = size, .filled = true }, .loan = loan };
 	int r = attempt_commit(&commit);
@@ -200,47 +238,54 @@ static int commit_any(pabal_link *link, struct pabal_loan *loan, size_t size, in
 	if (r > 0)
 		r = pabal__link_wait(link, attempt_commit, &commit, PABAL__DOORBELL_ROOM, timeout_ns);
 	if (r == 0)
-		pabal__link_clear(loan, sizeof *loan);
+		forget(loan);
 	if (r == -EINVAL)
 		return pabal__fail_with(r, "this is no loan of this link: it was committed or cancelled already, or is another's");
 	return r < 0 ? pabal__link_say(r) : 0;
 }
 
 /* A large loan, and room for its entry, which lies where no loan does. Under the lock, the peer lives. */
-static inline bool commit_large(struct pabal_link *link, const struct pabal_loan *loan, size_t size)
+static inline bool commit_large(struct pabal_link *link, struct pabal_loan *loan, size_t size)
 {
 	static const struct pabal__stream_extra nothing;
 	struct pabal__link_sending *sending = &link->sending;
 	struct pabal__slot *slot = find(link, loan);
 
-	if (!slot || slot->state != PABAL__SLOT_ARENA || sending->ring_loan == PABAL__RING_LOAN_NEXT ||
+	if (!slot || slot->state != PABAL__SLOT_ARENA || pabal__ring_loan_state(sending->ring_loan) == PABAL__RING_LOAN_NEXT ||
 	    pabal__writer_room(&sending->writer, pabal__stream_cells(PABAL__LINK_ENTRY)) <= 0)
 		return false;
 	pabal__link_publish_large(link, slot->node, size, &nothing);
 	pabal__slots_give(&sending->loans, slot);
+	forget(loan);
 	pabal__link_reclaim(link);
 	return true;
 }
 
-/* The usual case, short: the loan lies in the ring, or is a large one. Under the lock. false: do it the long way. */
-static inline bool commit_plain(struct pabal_link *link, const struct pabal_loan *loan, size_t size)
+/* The usual case, short: the loan lies in the ring. Under the lock. false: do it the long way. */
+static inline PABAL__SHORT_WAY bool commit_plain(struct pabal_link *link, struct pabal_loan *loan, size_t size)
 {
 	struct pabal__link_sending *sending = &link->sending;
 
-	if (__builtin_expect(pabal__link_check_peer(link) != 0, 0))
+	if (__builtin_expect(!is_in_ring(link, loan) || !pabal__link_free_way(link, 0, PABAL__RING_LOAN_NEXT), 0))
 		return false;
-	if (!is_in_ring(link, loan))
-		return commit_large(link, loan, size);
-	if (__builtin_expect(sending->ring_loan != PABAL__RING_LOAN_NEXT, 0))
-		return false;
+	sending->ring_loan = pabal__ring_loan_become(sending->ring_loan, PABAL__RING_LOAN_NONE);
+	forget(loan);
 	pabal__link_publish(link, PABAL__STREAM_DATA, size);
-	sending->ring_loan = PABAL__RING_LOAN_NONE;
 	return true;
 }
 
-int pabal_link_commit(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
+/* What is asked for makes sense. Other threads may send as well, or the loan is a large one, or something is not as usual. */
+static PABAL__LONG_WAY int commit_any(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
 {
-	bool entered, done;
+	bool entered = pabal__link_enter(link, &link->sending.lock), done;
+
+	done = is_in_ring(link, loan) ? commit_plain(link, loan, size) : pabal__link_check_peer(link) == 0 && commit_large(link, loan, size);
+	pabal__link_leave(&link->sending.lock, entered);
+	return done ? 0 : commit_or_wait(link, loan, size, timeout_ns);
+}
+
+static PABAL__LONG_WAY int commit_checked(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
+{
 	int r = pabal__link_check(link, timeout_ns);
 
 	if (r < 0)
@@ -249,13 +294,14 @@ int pabal_link_commit(pabal_link *link, struct pabal_loan *loan, size_t size, in
 		return pabal__fail_with(-EINVAL, "loan is NULL: it is what pabal_link_loan() filled in");
 	if (size > loan->size)
 		return pabal__fail(-EINVAL, "the message has %zu bytes but the loan %zu: ask for a larger loan", size, loan->size);
-	entered = pabal__link_enter(link, &link->sending.lock);
-	done = commit_plain(link, loan, size);
-	pabal__link_leave(&link->sending.lock, entered);
-	if (__builtin_expect(!done, 0))
-		return commit_any(link, loan, size, timeout_ns);
-	pabal__link_clear(loan, sizeof *loan);
-	return 0;
+	return commit_any(link, loan, size, timeout_ns);
+}
+
+int pabal_link_commit(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
+{
+	if (__builtin_expect(!(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && loan && size <= loan->size), 0))
+		return commit_checked(link, loan, size, timeout_ns);
+	return commit_plain(link, loan, size) ? 0 : commit_any(link, loan, size, timeout_ns);
 }
 
 /* Under the lock. false: there is no such loan. */
@@ -290,6 +336,6 @@ int pabal_link_cancel(pabal_link *link, struct pabal_loan *loan)
 		return pabal__fail_with(-EINVAL, "this is no loan of this link: it was committed or cancelled already, or is another's");
 	if (pabal__doorbell_has_sleepers(&link->bell)) /* other threads may wait for memory, or for the ring */
 		pabal__doorbell_kick(&link->bell);
-	pabal__link_clear(loan, sizeof *loan);
+	forget(loan);
 	return 0;
 }

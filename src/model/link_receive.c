@@ -93,7 +93,7 @@ static int attempt_receive(void *object)
 	return r;
 }
 
-int pabal_link_receive(pabal_link *link, void *data, size_t size_max, size_t *ret_size, int64_t timeout_ns)
+static PABAL__LONG_WAY int receive_any(pabal_link *link, void *data, size_t size_max, size_t *ret_size, int64_t timeout_ns)
 {
 	struct receive receive = { .link = link, .data = data, .size_max = size_max };
 	int r = pabal__link_check(link, timeout_ns);
@@ -115,6 +115,24 @@ int pabal_link_receive(pabal_link *link, void *data, size_t size_max, size_t *re
 	return pabal__link_say(r);
 }
 
+/* The usual case, short: a small message is there, and nobody else receives. */
+int pabal_link_receive(pabal_link *link, void *data, size_t size_max, size_t *ret_size, int64_t timeout_ns)
+{
+	if (__builtin_expect(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && data && !PABAL__FAULT(LET_GO_FIRST), 1)) {
+		uint32_t header = pabal__link_plain(link);
+		size_t size = pabal__stream_length_of(header);
+
+		if (__builtin_expect(header && size <= size_max && size <= PABAL__COPY_SMALL, 1)) {
+			pabal__copy_out(data, pabal__reader_content(&link->receiving.reader), size);
+			if (ret_size)
+				*ret_size = size;
+			pabal__link_consume_plain(link, header);
+			return 0;
+		}
+	}
+	return receive_any(link, data, size_max, ret_size, timeout_ns);
+}
+
 int pabal__link_receive_now(struct pabal_link *link, void *data, size_t size_max, size_t *ret_size)
 {
 	struct receive receive = { .link = link, .data = data, .size_max = size_max };
@@ -126,9 +144,6 @@ int pabal__link_receive_now(struct pabal_link *link, void *data, size_t size_max
 		*ret_size = receive.size;
 	return r > 0 ? -EAGAIN : r;
 }
-
-/* What a message keeps in its reserved words. */
-enum { MESSAGE_MARK, MESSAGE_HANDLE };
 
 struct take {
 	struct pabal_link *link;
@@ -167,12 +182,13 @@ static inline void describe(const struct pabal_link *link, const struct pabal__s
 	message->fd_count = fd_count;
 	message->claimed_pid = link->identity.pid;
 	message->claimed_uid = link->identity.uid;
-	message->reserved[MESSAGE_MARK] = pabal__slot_mark(slot);
-	message->reserved[MESSAGE_HANDLE] = (uintptr_t)link;
-	memset(&message->reserved[MESSAGE_HANDLE + 1], 0, sizeof message->reserved - (MESSAGE_HANDLE + 1) * sizeof message->reserved[0]);
+	message->reserved[PABAL__MESSAGE_MARK] = pabal__slot_mark(slot);
+	message->reserved[PABAL__MESSAGE_HANDLE] = (uintptr_t)link;
+	memset(&message->reserved[PABAL__MESSAGE_HANDLE + 1], 0,
+	       sizeof message->reserved - (PABAL__MESSAGE_HANDLE + 1) * sizeof message->reserved[0]);
 }
 
-static int take_any(struct pabal_link *link, struct pabal__slot *slot, struct pabal_message *message)
+static int take_other(struct pabal_link *link, struct pabal__slot *slot, struct pabal_message *message)
 {
 	struct pabal__incoming incoming;
 	int r = pabal__link_next(link, &incoming);
@@ -198,7 +214,7 @@ static int take_any(struct pabal_link *link, struct pabal__slot *slot, struct pa
 }
 
 /* A small message: copied, so that who keeps it does not keep the ring. */
-static inline void take_small(struct pabal_link *link, uint32_t header, struct pabal__slot *slot, struct pabal_message *message)
+static inline PABAL__SHORT_WAY void take_small(struct pabal_link *link, uint32_t header, struct pabal__slot *slot, struct pabal_message *message)
 {
 	size_t size = pabal__stream_length_of(header);
 
@@ -243,55 +259,69 @@ static inline int take_one(struct pabal_link *link, struct pabal_message *messag
 		take_large(link, &incoming, slot, message);
 		return 0;
 	}
-	r = take_any(link, slot, message);
+	r = take_other(link, slot, message);
 	if (r)
 		pabal__slots_give(&receiving->leases, slot);
-	return r;
-}
-
-static inline int take_locked(struct pabal_link *link, struct pabal_message *message)
-{
-	bool entered = pabal__link_enter(link, &link->receiving.lock);
-	int r = take_one(link, message);
-
-	pabal__link_leave(&link->receiving.lock, entered);
 	return r;
 }
 
 static int attempt_take(void *object)
 {
 	struct take *take = object;
+	bool entered = pabal__link_enter(take->link, &take->link->receiving.lock);
+	int r = take_one(take->link, take->message);
 
-	return take_locked(take->link, take->message);
+	pabal__link_leave(&take->link->receiving.lock, entered);
+	return r;
 }
 
-int pabal_link_take(pabal_link *link, const struct pabal_take_opts *opts, struct pabal_message *ret_message, int64_t timeout_ns)
+/* What is asked for makes sense. */
+static PABAL__LONG_WAY int take_any(pabal_link *link, struct pabal_message *ret_message, int64_t timeout_ns)
 {
 	struct take take = { .link = link, .message = ret_message };
+	int r = attempt_take(&take);
+
+	if (r > 0)
+		r = pabal__link_wait(link, attempt_take, &take, PABAL__DOORBELL_MESSAGE, timeout_ns);
+	return __builtin_expect(r == 0, 1) ? 0 : pabal__link_say(r);
+}
+
+static PABAL__LONG_WAY int take_checked(pabal_link *link, const struct pabal_take_opts *opts, struct pabal_message *ret_message, int64_t timeout_ns)
+{
 	int r = pabal__link_check(link, timeout_ns);
 
 	if (r == 0 && !ret_message)
 		r = pabal__fail_with(-EINVAL, "ret_message is NULL: it receives the message");
 	if (r == 0 && opts)
 		r = check_take_opts(opts);
-	if (r < 0)
-		return r;
-	r = take_locked(link, ret_message);
-	if (r > 0)
-		r = pabal__link_wait(link, attempt_take, &take, PABAL__DOORBELL_MESSAGE, timeout_ns);
-	return __builtin_expect(r == 0, 1) ? 0 : pabal__link_say(r);
+	return r < 0 ? r : take_any(link, ret_message, timeout_ns);
 }
 
-struct pabal__slot *pabal__link_lease(const struct pabal_link *link, const struct pabal_message *message)
+/* The usual case, short: as in pabal_link_receive(). */
+int pabal_link_take(pabal_link *link, const struct pabal_take_opts *opts, struct pabal_message *ret_message, int64_t timeout_ns)
 {
-	if (__builtin_expect(!message || message->reserved[MESSAGE_HANDLE] != (uintptr_t)link, 0))
-		return NULL;
-	return pabal__slots_find(&link->receiving.leases, message->reserved[MESSAGE_MARK]);
+	uint32_t header;
+
+	if (__builtin_expect(!(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && ret_message && !opts), 0))
+		return take_checked(link, opts, ret_message, timeout_ns);
+	header = pabal__link_plain(link);
+	if (!header || pabal__stream_length_of(header) > PABAL__COPY_SMALL || __builtin_expect(!link->receiving.leases.spare, 0))
+		return take_any(link, ret_message, timeout_ns);
+	take_small(link, header, pabal__slots_take(&link->receiving.leases), ret_message);
+	return 0;
 }
 
 int pabal__link_no_lease(void)
 {
 	return pabal__fail_with(-EINVAL, "this message is not taken from this link: it was released already, or is another's");
+}
+
+/* What a message that was released must not say any more. */
+static inline void forget(struct pabal_message *message)
+{
+	message->data = NULL;
+	message->size = 0;
+	message->reserved[PABAL__MESSAGE_MARK] = message->reserved[PABAL__MESSAGE_HANDLE] = 0;
 }
 
 static inline void release(struct pabal_link *link, struct pabal__slot *slot)
@@ -308,22 +338,33 @@ static inline void release(struct pabal_link *link, struct pabal__slot *slot)
 	pabal__slots_give(&link->receiving.leases, slot);
 }
 
-int pabal_link_release(pabal_link *link, struct pabal_message *message)
+static PABAL__LONG_WAY int release_any(pabal_link *link, struct pabal_message *message)
 {
-	struct pabal__slot *slot;
-	bool entered;
-	int r = pabal__link_check(link, PABAL_NOWAIT);
+	bool entered = pabal__link_enter(link, &link->receiving.lock);
+	struct pabal__slot *slot = pabal__link_lease(link, message);
 
-	if (r < 0)
-		return r;
-	entered = pabal__link_enter(link, &link->receiving.lock);
-	slot = pabal__link_lease(link, message);
 	if (__builtin_expect(slot != NULL, 1))
 		release(link, slot);
 	pabal__link_leave(&link->receiving.lock, entered);
 	if (!slot || !message)
 		return pabal__link_no_lease();
-	pabal__link_clear(message, sizeof *message);
+	forget(message);
+	return 0;
+}
+
+/* The usual case, short: a small message without descriptors, and nobody else receives. */
+int pabal_link_release(pabal_link *link, struct pabal_message *message)
+{
+	struct pabal__slot *slot;
+	int r = pabal__link_check(link, PABAL_NOWAIT);
+
+	if (r < 0)
+		return r;
+	slot = pabal__link_alone(link) ? pabal__link_lease(link, message) : NULL;
+	if (!slot || slot->state != PABAL__SLOT_PRIVATE || slot->fds)
+		return release_any(link, message);
+	pabal__slots_give(&link->receiving.leases, slot);
+	forget(message);
 	return 0;
 }
 

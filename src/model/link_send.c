@@ -23,6 +23,23 @@ enum {
 	RECLAIM_AFTER_COMMIT = 4, /* large messages looked at after a commit, when nobody waits for us; a guess */
 };
 
+int pabal__link_check_peer(struct pabal_link *link)
+{
+	struct pabal__link_sending *sending = &link->sending;
+	bool believe = sending->ask_at > sending->writer.sequence;
+	int r = pabal__doorbell_end(&link->bell);
+
+	if (__builtin_expect(pabal__link_broken(link), 0))
+		return -EBADMSG;
+	if (__builtin_expect(r != 0, 0))
+		return r;
+	if (__builtin_expect(!pabal__doorbell_lives(&link->bell, &sending->life, believe), 0))
+		return pabal__doorbell_end(&link->bell);
+	if (!believe)
+		sending->ask_at = sending->writer.sequence + PABAL__LIFE_BELIEVED_MAX;
+	return 0;
+}
+
 static inline bool has_extra(const struct pabal__link_send *send)
 {
 	return send->extra.tag || send->extra.fd_count || send->extra.what != PABAL__MESSAGE_PLAIN;
@@ -42,8 +59,8 @@ static int send_fds(struct pabal__link_send *send)
 /* A loan lies where the next message must go: it comes later. */
 static void overtake(struct pabal__link_sending *sending)
 {
-	sending->ring_loan = PABAL__RING_LOAN_GAP;
-	pabal__writer_overtake(&sending->writer, sending->loan_cells);
+	sending->ring_loan = pabal__ring_loan_become(sending->ring_loan, PABAL__RING_LOAN_GAP);
+	pabal__writer_overtake(&sending->writer, pabal__ring_loan_cells(sending->ring_loan));
 }
 
 /* Room in the ring, nothing of it on loan, and the descriptors on their way: what comes next cannot fail. */
@@ -52,7 +69,7 @@ static inline int make_ready(struct pabal__link_send *send, uint64_t length)
 	struct pabal__link_sending *sending = &send->link->sending;
 	int r;
 
-	if (__builtin_expect(sending->ring_loan == PABAL__RING_LOAN_NEXT, 0))
+	if (__builtin_expect(pabal__ring_loan_state(sending->ring_loan) == PABAL__RING_LOAN_NEXT, 0))
 		overtake(sending);
 	r = pabal__writer_room(&sending->writer, pabal__stream_cells(length));
 	if (__builtin_expect(r <= 0, 0))
@@ -71,6 +88,11 @@ static inline int try_small(struct pabal__link_send *send)
 	if (__builtin_expect(r != 0, 0))
 		return r;
 	content = pabal__writer_content(&sending->writer);
+	if (PABAL__FAULT(COMMIT_BEFORE_FILL) && !extra) {
+		pabal__link_publish(send->link, PABAL__STREAM_DATA, length);
+		pabal__copy_in(content, send->data, send->size);
+		return 0;
+	}
 	if (extra) {
 		pabal__copy_in(content + sizeof send->extra, send->data, send->size);
 		memcpy(content, &send->extra, sizeof send->extra);
@@ -259,33 +281,43 @@ int pabal_link_send_with(pabal_link *link, const struct pabal_message_opts *mess
 	return __builtin_expect(r == 0, 1) ? 0 : pabal__link_say(r);
 }
 
-/* The usual case, short: a small message, room, and a peer that lives. false: do it the long way. */
-static inline bool send_plain(struct pabal_link *link, const void *data, size_t size)
+/* The usual case, short: a small message, room, and a peer that lives. false: do it the long way. Under the lock. */
+static inline PABAL__SHORT_WAY bool send_plain(struct pabal_link *link, const void *data, size_t size)
 {
 	struct pabal__link_sending *sending = &link->sending;
-	bool entered = pabal__link_enter(link, &sending->lock), done;
 
-	done = sending->ring_loan != PABAL__RING_LOAN_NEXT && pabal__link_check_peer(link) == 0 &&
-	       pabal__writer_room(&sending->writer, pabal__stream_cells(size)) > 0;
-	if (__builtin_expect(done, 1)) {
-		unsigned char *content = pabal__writer_content(&sending->writer);
-		bool early = PABAL__FAULT(COMMIT_BEFORE_FILL);
+	if (__builtin_expect(!pabal__link_free_way(link, pabal__stream_cells(size), PABAL__RING_LOAN_NONE), 0) || PABAL__FAULT(COMMIT_BEFORE_FILL))
+		return false;
+	pabal__copy_in(pabal__writer_content(&sending->writer), data, size);
+	pabal__link_publish(link, PABAL__STREAM_DATA, size);
+	return true;
+}
 
-		if (early)
-			pabal__link_publish(link, PABAL__STREAM_DATA, size);
-		pabal__copy_in(content, data, size);
-		if (!early)
-			pabal__link_publish(link, PABAL__STREAM_DATA, size);
+/* Other threads may send as well, or the message is longer, or something is not as usual. */
+static PABAL__LONG_WAY int send_any(pabal_link *link, const void *data, size_t size, int64_t timeout_ns)
+{
+	bool entered, done;
+	int r = pabal__link_check(link, timeout_ns);
+
+	if (r == 0)
+		r = pabal__link_check_message(link, data, size);
+	if (r < 0)
+		return r;
+	if (size <= PABAL__STREAM_INLINE_MAX) {
+		entered = pabal__link_enter(link, &link->sending.lock);
+		done = send_plain(link, data, size);
+		pabal__link_leave(&link->sending.lock, entered);
+		if (done)
+			return 0;
 	}
-	pabal__link_leave(&sending->lock, entered);
-	return done;
+	return pabal_link_send_with(link, NULL, data, size, timeout_ns);
 }
 
 int pabal_link_send(pabal_link *link, const void *data, size_t size, int64_t timeout_ns)
 {
-	if (__builtin_expect(pabal__link_check(link, timeout_ns) == 0 && size <= PABAL__STREAM_INLINE_MAX && size <= link->mine_max &&
+	if (__builtin_expect(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && size <= PABAL__COPY_SMALL && size <= link->mine_max &&
 				     (data || !size) && send_plain(link, data, size),
 			     1))
 		return 0;
-	return pabal_link_send_with(link, NULL, data, size, timeout_ns);
+	return send_any(link, data, size, timeout_ns);
 }

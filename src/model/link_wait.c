@@ -16,8 +16,9 @@
 bool pabal__link_lives(struct pabal_link *link)
 {
 	struct pabal__link_receiving *receiving = &link->receiving;
-	bool entered = pabal__link_enter(link, &receiving->lock), lives = pabal__doorbell_lives(&link->bell, &receiving->life);
+	bool entered = pabal__link_enter(link, &receiving->lock), lives;
 
+	lives = pabal__doorbell_lives(&link->bell, &receiving->life, ++receiving->believed % PABAL__LIFE_BELIEVED_MAX != 0);
 	pabal__link_leave(&receiving->lock, entered);
 	return lives;
 }

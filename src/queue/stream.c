@@ -98,6 +98,12 @@ static uint64_t skip_to_gap_end(const struct pabal__writer *writer)
 	return gap_position(writer) - writer->gap + writer->gap_end - writer->next;
 }
 
+static void skip(struct pabal__writer *writer, uint64_t cells)
+{
+	pabal__writer_publish(writer, PABAL__STREAM_SKIP, cells - 8);
+	writer->skips++;
+}
+
 int pabal__writer_look_for_room(struct pabal__writer *writer, uint64_t cells)
 {
 	/* acquire: the peer has read what lies before; pairs with the release in pabal__reader_consume() */
@@ -114,7 +120,7 @@ int pabal__writer_look_for_room(struct pabal__writer *writer, uint64_t cells)
 		return 0;
 	if (pabal__stream_after(writer->next, skip_to_gap_end(writer)) > writer->read + PABAL__STREAM_BYTES - 8)
 		return 0;
-	pabal__writer_publish(writer, PABAL__STREAM_SKIP, skip_to_gap_end(writer) - 8);
+	skip(writer, skip_to_gap_end(writer));
 	set_limit(writer);
 	return pabal__stream_after(writer->next, cells) <= writer->limit;
 }
@@ -123,7 +129,7 @@ void pabal__writer_overtake(struct pabal__writer *writer, uint64_t cells)
 {
 	uint64_t offset = pabal__stream_offset(writer->next);
 
-	pabal__writer_publish(writer, PABAL__STREAM_SKIP, cells - 8);
+	skip(writer, cells);
 	writer->gap = offset;
 	writer->gap_end = offset + cells;
 	set_limit(writer);

@@ -91,7 +91,8 @@ struct pabal__writer {
 	uint64_t limit;                   /* up to here the next header may move */
 	uint64_t read;                    /* how far the peer has read, as it last said and was believed */
 	uint64_t gap, gap_end;            /* offsets of a loan that others overtook: messages are laid around it; gap_end 0: there is none */
-	uint32_t sequence;                /* of the next message */
+	uint64_t sequence;                /* of the next message or skip; the header bears the low half */
+	uint64_t skips;
 };
 
 /* The reading end. */
@@ -172,13 +173,13 @@ static inline void pabal__writer_publish(struct pabal__writer *writer, enum paba
 {
 	uint64_t after = pabal__stream_after(writer->next, pabal__stream_cells(length));
 	_Atomic uint64_t *behind = pabal__stream_header(writer->ring, after);
-	uint32_t sequence = writer->sequence;
+	uint64_t sequence = writer->sequence;
 
 	/* relaxed: words of ours; the store is ordered before the header by the header's release */
 	if (__builtin_expect(atomic_load_explicit(behind, memory_order_relaxed) >> 32 == (uint32_t)(sequence + 1), 0) && !PABAL__FAULT(STALE_HEADER))
-		atomic_store_explicit(behind, (uint64_t) ~(sequence + 1) << 32, memory_order_relaxed);
+		atomic_store_explicit(behind, ~(sequence + 1) << 32, memory_order_relaxed);
 	/* release: the content is there; pairs with the acquire in pabal__reader_look() */
-	atomic_store_explicit(pabal__stream_header(writer->ring, writer->next), (uint64_t)sequence << 32 | (uint32_t)kind << 28 | length,
+	atomic_store_explicit(pabal__stream_header(writer->ring, writer->next), sequence << 32 | (uint32_t)kind << 28 | length,
 			      PABAL__FAULT(HEADER_RELAXED) ? memory_order_relaxed : memory_order_release);
 	writer->next = after;
 	writer->sequence = sequence + 1;
@@ -187,6 +188,12 @@ static inline void pabal__writer_publish(struct pabal__writer *writer, enum paba
 		pabal__cpu_fetch_to_write(writer->ring + pabal__stream_offset(after + PABAL__STREAM_AHEAD));
 		pabal__cpu_fetch_to_write(writer->ring + pabal__stream_offset(after + PABAL__STREAM_AHEAD + 64));
 	}
+}
+
+/* How many were published. */
+static inline uint64_t pabal__writer_messages(const struct pabal__writer *writer)
+{
+	return writer->sequence - PABAL__STREAM_SEQUENCE - writer->skips;
 }
 
 /* A loan of the next cells is out, and another message is to go first: lay a skip over it, and remember the gap. There is room: the loan had it. */

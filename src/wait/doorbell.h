@@ -27,7 +27,6 @@ struct pabal__life {
 	uint64_t looked; /* ticks: the last look at the peer's words */
 	uint64_t proof;  /* ticks: it lived then, or later */
 	uint64_t words[3];
-	uint32_t believed; /* times that the peer's life word was believed since the last look */
 };
 
 struct pabal__doorbell {
@@ -91,21 +90,18 @@ static inline void pabal__doorbell_ring(struct pabal__doorbell *bell, uint32_t e
 /* Ask the kernel, or believe in words that changed a moment ago. */
 void pabal__doorbell_look_for_life(struct pabal__doorbell *bell, struct pabal__life *life, uint64_t now);
 
-enum { PABAL__LIFE_BELIEVED_MAX = 256 }; /* then it is asked: a peer that lies costs so many messages to nobody; a guess */
+enum { PABAL__LIFE_BELIEVED_MAX = 256 }; /* times; then it is asked: a peer that lies costs so many messages to nobody; a guess */
 
 /*
  * Does the peer live? Its life word says so: a load of a line that nobody writes. Where there is none, or who held it has gone: it did less than about 25 microseconds ago, or hung_up is set now; no
- * process dies and is mourned faster. That costs a look at the clock, and while the peer moves no system call.
+ * process dies and is mourned faster. That costs a look at the clock, and while the peer moves no system call. @believe: the caller has not believed the word too often yet.
  */
-static inline bool pabal__doorbell_lives(struct pabal__doorbell *bell, struct pabal__life *life)
+static inline bool pabal__doorbell_lives(struct pabal__doorbell *bell, struct pabal__life *life, bool believe)
 {
 	uint64_t now;
 
-	if (__builtin_expect(pabal__life_beats(bell->peer_life) && (life->believed < PABAL__LIFE_BELIEVED_MAX || PABAL__FAULT(LIFE_BELIEVED)), 1)) {
-		life->believed++;
+	if (__builtin_expect(pabal__life_beats(bell->peer_life) && (believe || PABAL__FAULT(LIFE_BELIEVED)), 1))
 		return true;
-	}
-	life->believed = 0;
 	now = pabal__cpu_ticks();
 	if (__builtin_expect(now - life->looked >= bell->ticks_5us, 0) && !PABAL__FAULT(NO_LIFE))
 		pabal__doorbell_look_for_life(bell, life, now);
