@@ -25,7 +25,7 @@ static pabal_process *announce(const char *name, uint32_t flags)
 
 enum { THREADS = 3, MESSAGES = 2000 };
 
-static _Atomic uint64_t received_by_threads;
+static _Atomic uint64_t received_by_threads, ended_threads;
 
 static void *receive_in_thread(void *data)
 {
@@ -38,7 +38,16 @@ static void *receive_in_thread(void *data)
 			atomic_fetch_add(&received_by_threads, 1);
 	} while (r == 0);
 	*(int *)data = r;
+	atomic_fetch_add(&ended_threads, 1);
 	return NULL;
+}
+
+/* An interrupt ends every wait that has begun. A thread that was just between two waits then begins the next one afterwards, and needs another. */
+static bool interrupt_until_ended(void *data)
+{
+	(void)data;
+	assert_int_equal(pabal_process_interrupt(self), 0);
+	return atomic_load(&ended_threads) == THREADS;
 }
 
 struct sender {
@@ -95,6 +104,7 @@ static void several_threads_use_one_handle(void **state)
 
 	(void)state;
 	atomic_store(&received_by_threads, 0);
+	atomic_store(&ended_threads, 0);
 	for (int i = 0; i < THREADS; i++)
 		pids[i] = child_start(echo_many, names[i]);
 	self = announce("me", 0);
@@ -105,7 +115,7 @@ static void several_threads_use_one_handle(void **state)
 	for (int i = 0; i < THREADS; i++)
 		end_sender(&senders[i]);
 	assert_true(eventually_at_least(&received_by_threads, (uint64_t)THREADS * MESSAGES));
-	assert_int_equal(pabal_process_interrupt(self), 0); /* ends the wait of each of them */
+	assert_true(eventually(interrupt_until_ended, NULL));
 	for (int i = 0; i < THREADS; i++) {
 		assert_int_equal(pthread_join(receivers[i], NULL), 0);
 		assert_int_equal(results[i], -ECANCELED);
