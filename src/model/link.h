@@ -229,6 +229,12 @@ int pabal__link_wait(struct pabal_link *link, int (*attempt)(void *object), void
 /* Does the peer live? Asks the kernel at most once in a while. */
 bool pabal__link_lives(struct pabal_link *link);
 
+/* Why nothing can be written or read any more, or 0. Messages that were committed before can be seen after this. */
+static inline int pabal__link_end(const struct pabal_link *link)
+{
+	return __builtin_expect(pabal__link_broken(link), 0) ? -EBADMSG : pabal__doorbell_end(&link->bell);
+}
+
 /* May anything be committed? Under the lock. */
 int pabal__link_check_peer(struct pabal_link *link);
 

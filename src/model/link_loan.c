@@ -90,11 +90,9 @@ static int loan_large(struct pabal_link *link, size_t size, struct pabal_loan *r
 /* The usual case, short: a small loan, or a block just as large came back. Under the lock. PABAL__DOORBELL_WAIT: do it the long way. */
 static inline int loan_plain(struct pabal_link *link, size_t size, struct pabal_loan *ret_loan)
 {
-	int r = pabal__doorbell_end(&link->bell);
+	int r = pabal__link_end(link);
 	uint32_t node;
 
-	if (__builtin_expect(pabal__link_broken(link), 0))
-		return -EBADMSG;
 	if (__builtin_expect(r < 0, 0))
 		return r;
 	if (size <= PABAL__STREAM_INLINE_MAX)

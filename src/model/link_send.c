@@ -27,10 +27,8 @@ int pabal__link_check_peer(struct pabal_link *link)
 {
 	struct pabal__link_sending *sending = &link->sending;
 	bool believe = sending->ask_at > sending->writer.sequence;
-	int r = pabal__doorbell_end(&link->bell);
+	int r = pabal__link_end(link);
 
-	if (__builtin_expect(pabal__link_broken(link), 0))
-		return -EBADMSG;
 	if (__builtin_expect(r != 0, 0))
 		return r;
 	if (__builtin_expect(!pabal__doorbell_lives(&link->bell, &sending->life, believe), 0))
@@ -125,7 +123,7 @@ int pabal__link_try_memory(struct pabal__link_send *send)
 	struct pabal_link *link = send->link;
 	struct pabal__arena *arena = &link->sending.arena;
 	uint32_t node;
-	int r = pabal__link_broken(link) ? -EBADMSG : pabal__doorbell_end(&link->bell);
+	int r = pabal__link_end(link);
 
 	if (r == 0)
 		r = pabal__arena_allocate(arena, send->size ? send->size : 1, &node);

@@ -191,13 +191,13 @@ static void large_messages_are_released_that_were_not_sent(void **state)
 }
 
 /* What comes beside a message that promises a descriptor. */
-static void send_lot(uint32_t number, const int *fds, uint32_t count)
+static void send_packet(uint32_t number, size_t size, const int *fds, uint32_t count)
 {
 	union {
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(4 * sizeof(int))];
 	} control = { .bytes = { 0 } };
-	struct iovec piece = { .iov_base = &number, .iov_len = sizeof number };
+	struct iovec piece = { .iov_base = &number, .iov_len = size };
 	struct msghdr packet = { .msg_iov = &piece, .msg_iovlen = 1 };
 	struct cmsghdr *header;
 
@@ -210,7 +210,12 @@ static void send_lot(uint32_t number, const int *fds, uint32_t count)
 		header->cmsg_len = CMSG_LEN(count * sizeof *fds);
 		memcpy(CMSG_DATA(header), fds, count * sizeof *fds);
 	}
-	assert_int_equal(sendmsg(links[1]->fds_out, &packet, MSG_DONTWAIT), sizeof number);
+	assert_int_equal(sendmsg(links[1]->fds_out, &packet, MSG_DONTWAIT), size);
+}
+
+static void send_lot(uint32_t number, const int *fds, uint32_t count)
+{
+	send_packet(number, sizeof number, fds, count);
 }
 
 static void no_lot(void)
@@ -220,6 +225,14 @@ static void no_lot(void)
 static void empty_lot(void)
 {
 	send_lot(1, NULL, 0);
+}
+
+/* No number, and a descriptor all the same. */
+static void empty_packet(void)
+{
+	const int fd = 0;
+
+	send_packet(1, 0, &fd, 1);
 }
 
 static void large_lot(void)
@@ -252,7 +265,7 @@ static int lowest_free(void)
 
 static void descriptors_that_did_not_come(void **state)
 {
-	static void (*const lies[])(void) = { no_lot, empty_lot, large_lot, many_other_lots, hung_up };
+	static void (*const lies[])(void) = { no_lot, empty_lot, empty_packet, large_lot, many_other_lots, hung_up };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
