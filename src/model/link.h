@@ -249,9 +249,8 @@ static inline bool pabal__link_free_way(const struct pabal_link *link, uint64_t 
 {
 	const struct pabal__link_sending *sending = &link->sending;
 
-	return pabal__doorbell_end(&link->bell) == 0 && !pabal__link_broken(link) && pabal__life_beats(link->bell.peer_life) &&
-	       sending->ask_at > sending->writer.sequence && pabal__ring_loan_state(sending->ring_loan) == loan &&
-	       pabal__stream_after(sending->writer.next, cells) <= sending->writer.limit;
+	return pabal__link_end(link) == 0 && pabal__life_beats(link->bell.peer_life) && sending->ask_at > sending->writer.sequence &&
+	       pabal__ring_loan_state(sending->ring_loan) == loan && pabal__stream_after(sending->writer.next, cells) <= sending->writer.limit;
 }
 
 /* The commit of the message that lies at the writer's next position, and a ring for the peer if it sleeps. */
@@ -261,9 +260,8 @@ static inline void pabal__link_publish(struct pabal_link *link, enum pabal__stre
 	pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_MESSAGE);
 }
 
-enum {
-	PABAL__LINK_ENTRY = sizeof(struct pabal__stream_extra) + sizeof(struct pabal__stream_place)
-}; /* bytes in the ring that tell of a large message */
+/* Bytes in the ring that tell of a large message. */
+enum { PABAL__LINK_ENTRY = sizeof(struct pabal__stream_extra) + sizeof(struct pabal__stream_place) };
 
 /* link_send.c: a message with what goes with it. No check of the handle, no sentence. */
 struct pabal__link_send {
@@ -314,15 +312,14 @@ int pabal__link_peek(struct pabal_link *link, struct pabal__incoming *ret_incomi
 void pabal__link_release_large(struct pabal_link *link, uint32_t ticket, uint32_t use);
 void pabal__link_close_fds(int *fds, uint32_t count);
 
-/*
- * The usual case, short: the header of the next message, if it is a plain one in the ring and nothing is to be done before it; else 0, and pabal__link_next() tells. Under the lock.
- */
+/* Is it the header of a plain message in the ring, and nothing is to be done before it? Under the lock. */
 static inline bool pabal__link_is_plain(const struct pabal_link *link, uint32_t header)
 {
 	_Static_assert(PABAL__STREAM_DATA == 1, "kind and length are checked in one comparison");
 	return header - (1u << 28) <= PABAL__STREAM_INLINE_MAX && !link->receiving.parked && !pabal__link_broken(link);
 }
 
+/* The usual case, short: the header of the next message, if it is such a one; else 0, and pabal__link_next() tells. */
 static inline uint32_t pabal__link_plain(const struct pabal_link *link)
 {
 	uint32_t header = pabal__reader_look(&link->receiving.reader);

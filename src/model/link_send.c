@@ -294,16 +294,9 @@ static inline PABAL__SHORT_WAY bool send_plain(struct pabal_link *link, const vo
 /* Other threads may send as well, or the message is longer, or something is not as usual. */
 static PABAL__LONG_WAY int send_any(pabal_link *link, const void *data, size_t size, int64_t timeout_ns)
 {
-	bool entered, done;
-	int r = pabal__link_check(link, timeout_ns);
+	if (pabal__link_is_fit(link, timeout_ns) && size <= PABAL__STREAM_INLINE_MAX && size <= link->mine_max && (data || !size)) {
+		bool entered = pabal__link_enter(link, &link->sending.lock), done = send_plain(link, data, size);
 
-	if (r == 0)
-		r = pabal__link_check_message(link, data, size);
-	if (r < 0)
-		return r;
-	if (size <= PABAL__STREAM_INLINE_MAX) {
-		entered = pabal__link_enter(link, &link->sending.lock);
-		done = send_plain(link, data, size);
 		pabal__link_leave(&link->sending.lock, entered);
 		if (done)
 			return 0;

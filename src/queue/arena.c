@@ -6,7 +6,7 @@
  * ring. SENT -> FREE: the reader stores the use of the ticket in its own half, the writer sees it. A writer killed in any state takes the arena with it, once the reader has let go of its
  * mapping; a reader killed holds blocks that nobody needs any more.
  *
- * The first block that comes back is KEPT as it is: who goes on sending one size needs no cutting and joining. Another size, or none, lets it go.
+ * The first block that comes back is KEPT as it is: who goes on sending one size needs no cutting and joining. An allocation of another size lets it go.
  *
  * First fit begins at 0, so that a few messages to and fro stay where the caches have them. Everything the reader says is one word a ticket, and only one value of it means anything.
  */

@@ -51,7 +51,7 @@ struct pabal__arena {
 /* @books: all zeros, the caller's. */
 void pabal__arena_init(struct pabal__arena *arena, struct pabal__arena_books *books, uint64_t memory_max, const struct pabal__half *peer);
 
-/* The lowest free run of @size bytes (1 at least). 0; 1: there is none now; -EBADMSG. */
+/* A free run of @size bytes (1 at least): the block that came back last, if it is just that large; else the lowest. 0; 1: there is none now; -EBADMSG. */
 int pabal__arena_allocate(struct pabal__arena *arena, uint64_t size, uint32_t *ret_node);
 
 /* Bytes of a block for @size bytes. */
