@@ -179,6 +179,13 @@ static void leave_ring(struct pabal__link_sending *sending)
 	sending->ring_loan = pabal__ring_loan_become(sending->ring_loan, PABAL__RING_LOAN_NONE);
 }
 
+/* The commit of a loan that lies at the next position. */
+static inline PABAL__SHORT_WAY void publish_lent(struct pabal_link *link, size_t size)
+{
+	pabal__writer_settle(&link->sending.writer, size);
+	pabal__link_publish(link, PABAL__STREAM_DATA, size);
+}
+
 /* Overtaken, perhaps since the last attempt: then it is copied. */
 static int try_commit_in_ring(struct loan *commit, bool *entered)
 {
@@ -191,7 +198,7 @@ static int try_commit_in_ring(struct loan *commit, bool *entered)
 	} else {
 		r = pabal__link_check_peer(link);
 		if (r == 0)
-			pabal__link_publish(link, PABAL__STREAM_DATA, commit->send.size);
+			publish_lent(link, commit->send.size);
 	}
 	if (r == 0)
 		leave_ring(&link->sending);
@@ -268,7 +275,7 @@ static inline PABAL__SHORT_WAY bool commit_plain(struct pabal_link *link, struct
 		return false;
 	sending->ring_loan = pabal__ring_loan_become(sending->ring_loan, PABAL__RING_LOAN_NONE);
 	forget(loan);
-	pabal__link_publish(link, PABAL__STREAM_DATA, size);
+	publish_lent(link, size);
 	return true;
 }
 

@@ -54,6 +54,14 @@ static int send_fds(struct pabal__link_send *send)
 	return r > 0 ? PABAL__DOORBELL_WAIT : r;
 }
 
+/* Is there room in the ring, behind a loan that lies at the next position, if there is one? */
+static inline int room(struct pabal__link_sending *sending, uint64_t cells)
+{
+	if (__builtin_expect(pabal__ring_loan_state(sending->ring_loan) == PABAL__RING_LOAN_NEXT, 0))
+		return pabal__writer_room_behind(&sending->writer, pabal__ring_loan_cells(sending->ring_loan), cells);
+	return pabal__writer_room(&sending->writer, cells);
+}
+
 /* A loan lies where the next message must go: it comes later. */
 static void overtake(struct pabal__link_sending *sending)
 {
@@ -61,18 +69,21 @@ static void overtake(struct pabal__link_sending *sending)
 	pabal__writer_overtake(&sending->writer, pabal__ring_loan_cells(sending->ring_loan));
 }
 
-/* Room in the ring, nothing of it on loan, and the descriptors on their way: what comes next cannot fail. */
+/*
+ * Room in the ring, nothing of it on loan, and the descriptors on their way: what comes next cannot fail. A loan is overtaken last: a message that does not go must leave no skip
+ * behind, or those who try again and again would fill the ring with skips.
+ */
 static inline int make_ready(struct pabal__link_send *send, uint64_t length)
 {
 	struct pabal__link_sending *sending = &send->link->sending;
-	int r;
+	int r = room(sending, pabal__stream_cells(length));
 
-	if (__builtin_expect(pabal__ring_loan_state(sending->ring_loan) == PABAL__RING_LOAN_NEXT, 0))
-		overtake(sending);
-	r = pabal__writer_room(&sending->writer, pabal__stream_cells(length));
 	if (__builtin_expect(r <= 0, 0))
 		return r < 0 ? pabal__link_break(send->link) : PABAL__DOORBELL_WAIT;
-	return __builtin_expect(send->extra.fd_count != 0, 0) && !PABAL__FAULT(FDS_LATE) ? send_fds(send) : 0;
+	r = __builtin_expect(send->extra.fd_count != 0, 0) && !PABAL__FAULT(FDS_LATE) ? send_fds(send) : 0;
+	if (__builtin_expect(r == 0 && pabal__ring_loan_state(sending->ring_loan) == PABAL__RING_LOAN_NEXT, 0))
+		overtake(sending);
+	return r;
 }
 
 static inline int try_small(struct pabal__link_send *send)
@@ -85,7 +96,7 @@ static inline int try_small(struct pabal__link_send *send)
 
 	if (__builtin_expect(r != 0, 0))
 		return r;
-	content = pabal__writer_content(&sending->writer);
+	content = pabal__writer_begin(&sending->writer, length);
 	if (PABAL__FAULT(COMMIT_BEFORE_FILL) && !extra) {
 		pabal__link_publish(send->link, PABAL__STREAM_DATA, length);
 		pabal__copy_in(content, send->data, send->size);
@@ -159,7 +170,7 @@ static void fill(struct pabal__link_send *send, bool *entered)
 void pabal__link_publish_large(struct pabal_link *link, uint32_t node, uint64_t size, const struct pabal__stream_extra *extra)
 {
 	struct pabal__link_sending *sending = &link->sending;
-	unsigned char *content = pabal__writer_content(&sending->writer);
+	unsigned char *content = pabal__writer_begin(&sending->writer, PABAL__LINK_ENTRY);
 
 	/* Straight into the ring, without a copy of the place: to load together what was just stored in parts makes a processor wait until all earlier stores have gone out, the payload's among them. */
 	pabal__arena_send(&sending->arena, node, size, (struct pabal__stream_place *)(void *)(content + sizeof *extra));
@@ -286,7 +297,7 @@ static inline PABAL__SHORT_WAY bool send_plain(struct pabal_link *link, const vo
 
 	if (__builtin_expect(!pabal__link_free_way(link, pabal__stream_cells(size), PABAL__RING_LOAN_NONE), 0) || PABAL__FAULT(COMMIT_BEFORE_FILL))
 		return false;
-	pabal__copy_in(pabal__writer_content(&sending->writer), data, size);
+	pabal__copy_in(pabal__writer_begin(&sending->writer, size), data, size);
 	pabal__link_publish(link, PABAL__STREAM_DATA, size);
 	return true;
 }

@@ -100,11 +100,13 @@ static uint64_t skip_to_gap_end(const struct pabal__writer *writer)
 
 static void skip(struct pabal__writer *writer, uint64_t cells)
 {
+	pabal__writer_settle(writer, cells - 8);
 	pabal__writer_publish(writer, PABAL__STREAM_SKIP, cells - 8);
 	writer->skips++;
 }
 
-int pabal__writer_look_for_room(struct pabal__writer *writer, uint64_t cells)
+/* How far the peer has read by now. */
+static int learn(struct pabal__writer *writer)
 {
 	/* acquire: the peer has read what lies before; pairs with the release in pabal__reader_consume() */
 	uint64_t read = atomic_load_explicit(writer->position, memory_order_acquire);
@@ -114,6 +116,15 @@ int pabal__writer_look_for_room(struct pabal__writer *writer, uint64_t cells)
 		return -EBADMSG;
 	writer->read = read;
 	set_limit(writer);
+	return 0;
+}
+
+int pabal__writer_look_for_room(struct pabal__writer *writer, uint64_t cells)
+{
+	int r = learn(writer);
+
+	if (r < 0)
+		return r;
 	if (pabal__stream_after(writer->next, cells) <= writer->limit)
 		return 1;
 	if (!writer->gap_end || writer->limit != gap_position(writer))
@@ -123,6 +134,14 @@ int pabal__writer_look_for_room(struct pabal__writer *writer, uint64_t cells)
 	skip(writer, skip_to_gap_end(writer));
 	set_limit(writer);
 	return pabal__stream_after(writer->next, cells) <= writer->limit;
+}
+
+int pabal__writer_room_behind(struct pabal__writer *writer, uint64_t lent, uint64_t cells)
+{
+	uint64_t after = pabal__stream_after(pabal__stream_after(writer->next, lent), cells);
+	int r = after <= writer->limit ? 0 : learn(writer);
+
+	return r < 0 ? r : after <= writer->limit;
 }
 
 void pabal__writer_overtake(struct pabal__writer *writer, uint64_t cells)

@@ -156,6 +156,9 @@ static inline int pabal__writer_room(struct pabal__writer *writer, uint64_t cell
 	return pabal__writer_look_for_room(writer, cells);
 }
 
+/* The same behind a loan of the next cells, which is out and no skip yet: for a message that is to overtake it. Lays nothing. */
+int pabal__writer_room_behind(struct pabal__writer *writer, uint64_t lent, uint64_t cells);
+
 /* Where the content of the next message goes. */
 static inline unsigned char *pabal__writer_content(struct pabal__writer *writer)
 {
@@ -163,21 +166,41 @@ static inline unsigned char *pabal__writer_content(struct pabal__writer *writer)
 }
 
 /*
- * The commit: publish the message whose content is there, and for which there is room.
+ * Old payload must never look like the header that the reader will wait for: where it does, a word that the reader does not wait for goes there before the commit. Two ways to see to that.
  *
- * Old payload must never look like the header that the reader will wait for: where it does, a word that the reader does not wait for goes there first. Where it does not, nothing is
- * stored: the line may be the reader's still, and to take it away before the header's own would cost both of them a journey. (Where messages follow each other it was fetched ahead, and the look
- * costs nothing. Measured: a fifth of the time of a message.)
+ * Settle: look, and store only where it is needed. For content that others have written, or that is not to be written at all: the line may be the reader's still, and to take it away before the
+ * header's own would cost both of them a journey.
+ *
+ * Begin: before any of the content is written, store at once where the content ends in that same line, and look where it does not. A look at a line that is about to be written costs a journey of its
+ * own where a processor that reads a line takes it over (Intel; measured: 1.5 times the floor of a round trip of 8 bytes instead of 1.2). Returns where the content goes.
  */
+static inline void pabal__writer_settle(struct pabal__writer *writer, uint64_t length)
+{
+	_Atomic uint64_t *behind = pabal__stream_header(writer->ring, pabal__stream_after(writer->next, pabal__stream_cells(length)));
+	uint64_t sequence = writer->sequence + 1;
+
+	/* relaxed: words of ours; the store is ordered before the header by the header's release */
+	if (__builtin_expect(atomic_load_explicit(behind, memory_order_relaxed) >> 32 == (uint32_t)sequence, 0) && !PABAL__FAULT(STALE_HEADER))
+		atomic_store_explicit(behind, ~sequence << 32, memory_order_relaxed);
+}
+
+static inline unsigned char *pabal__writer_begin(struct pabal__writer *writer, uint64_t length)
+{
+	uint64_t after = pabal__stream_after(writer->next, pabal__stream_cells(length)), last = writer->next + 8 + length - 1;
+
+	if (last / 64 != after / 64)
+		pabal__writer_settle(writer, length);
+	else if (!PABAL__FAULT(STALE_HEADER)) /* relaxed: as above */
+		atomic_store_explicit(pabal__stream_header(writer->ring, after), ~(writer->sequence + 1) << 32, memory_order_relaxed);
+	return pabal__writer_content(writer);
+}
+
+/* The commit: publish the message whose content is there, that was begun or settled with this length, and for which there is room. */
 static inline void pabal__writer_publish(struct pabal__writer *writer, enum pabal__stream_kind kind, uint64_t length)
 {
 	uint64_t after = pabal__stream_after(writer->next, pabal__stream_cells(length));
-	_Atomic uint64_t *behind = pabal__stream_header(writer->ring, after);
 	uint64_t sequence = writer->sequence;
 
-	/* relaxed: words of ours; the store is ordered before the header by the header's release */
-	if (__builtin_expect(atomic_load_explicit(behind, memory_order_relaxed) >> 32 == (uint32_t)(sequence + 1), 0) && !PABAL__FAULT(STALE_HEADER))
-		atomic_store_explicit(behind, ~(sequence + 1) << 32, memory_order_relaxed);
 	/* release: the content is there; pairs with the acquire in pabal__reader_look() */
 	atomic_store_explicit(pabal__stream_header(writer->ring, writer->next), sequence << 32 | (uint32_t)kind << 28 | length,
 			      PABAL__FAULT(HEADER_RELAXED) ? memory_order_relaxed : memory_order_release);

@@ -81,12 +81,13 @@ static void headers_that_cannot_be(void **state)
 static void publish(enum pabal__stream_kind kind, const struct pabal__stream_extra *extra, const struct pabal__stream_place *place)
 {
 	struct pabal__writer *writer = &links[1]->sending.writer;
-	unsigned char *content = pabal__writer_content(writer);
+	uint64_t length = sizeof *extra + (place ? sizeof *place : 0);
+	unsigned char *content = pabal__writer_begin(writer, length);
 
 	memcpy(content, extra, sizeof *extra);
 	if (place)
 		memcpy(content + sizeof *extra, place, sizeof *place);
-	pabal__writer_publish(writer, kind, sizeof *extra + (place ? sizeof *place : 0));
+	pabal__writer_publish(writer, kind, length);
 }
 
 static void words_beside_a_message_that_cannot_be(void **state)

@@ -42,7 +42,7 @@ static bool put(struct pair *pair, const void *data, uint32_t length)
 {
 	if (pabal__writer_room(&pair->writer, pabal__stream_cells(length)) <= 0)
 		return false;
-	memcpy(pabal__writer_content(&pair->writer), data, length);
+	memcpy(pabal__writer_begin(&pair->writer, length), data, length);
 	pabal__writer_publish(&pair->writer, PABAL__STREAM_DATA, length);
 	return true;
 }
