@@ -95,8 +95,6 @@ static inline int look(struct pabal_link *link, uint32_t *ret_header)
 	r = pabal__doorbell_end(&link->bell);
 	if (r == 0) {
 		pabal__reader_expect(reader);
-		__builtin_prefetch(link->receiving.recent[0]); /* the same for a large message; NULL does no harm */
-		__builtin_prefetch(link->receiving.recent[1]);
 		return PABAL__DOORBELL_WAIT;
 	}
 	*ret_header = pabal__reader_look(reader); /* its last words */

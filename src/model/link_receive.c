@@ -54,10 +54,12 @@ static int let_go_first(struct receive *receive, uint32_t header)
 
 static inline int receive_one(struct receive *receive, bool *entered)
 {
-	uint32_t header = pabal__link_plain(receive->link);
 	struct pabal__incoming incoming;
+	uint32_t header;
 	int r;
 
+	pabal__link_expect_large(receive->link);
+	header = pabal__link_plain(receive->link);
 	if (__builtin_expect(header && pabal__stream_length_of(header) <= receive->size_max, 1)) {
 		receive->size = pabal__stream_length_of(header);
 		if (PABAL__FAULT(LET_GO_FIRST))
@@ -244,10 +246,14 @@ static inline void take_large(struct pabal_link *link, const struct pabal__incom
 static inline int take_one(struct pabal_link *link, struct pabal_message *message)
 {
 	struct pabal__link_receiving *receiving = &link->receiving;
-	uint32_t header = pabal__reader_look(&receiving->reader);
 	struct pabal__incoming incoming;
-	struct pabal__slot *slot = pabal__slots_take(&receiving->leases);
+	struct pabal__slot *slot;
+	uint32_t header;
 	int r;
+
+	pabal__link_expect_large(link);
+	header = pabal__reader_look(&receiving->reader);
+	slot = pabal__slots_take(&receiving->leases);
 
 	if (__builtin_expect(!slot, 0))
 		return -ENOMEM;
