@@ -9,46 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "support/support.h"
+#include "process/peers.h"
 
-static _Atomic uint64_t *ready;
 static pabal_process *self;
-
-static pabal_process *announce(const char *name, uint32_t flags)
-{
-	struct pabal_process_opts opts = { .struct_size = sizeof opts, .flags = flags };
-	pabal_process *process = NULL;
-
-	if (pabal_process_announce(name, &opts, &process) < 0)
-		child_failed("announce", name, 0);
-	return process;
-}
-
-static int echo(void *data)
-{
-	char text[64], peer[PABAL_NAME_SIZE];
-	pabal_process *process = announce(data, 0);
-	size_t size;
-
-	atomic_fetch_add(ready, 1);
-	for (;;) {
-		child_equal(pabal_process_receive(process, NULL, peer, text, sizeof text, &size, PABAL_FOREVER), 0);
-		if (size == 4 && memcmp(text, "quit", 4) == 0)
-			break;
-		child_equal(pabal_process_send(process, peer, text, size, PABAL_FOREVER), 0);
-	}
-	pabal_process_close(process);
-	return 0;
-}
-
-static pid_t start_ready(child_main *body, void *data)
-{
-	uint64_t before = atomic_load(ready);
-	pid_t pid = child_start(body, data);
-
-	assert_true(eventually_at_least(ready, before + 1));
-	return pid;
-}
 
 static pabal_link *parents_link;
 

@@ -9,19 +9,9 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-#include "support/support.h"
+#include "process/peers.h"
 
 static pabal_process *self;
-
-static pabal_process *announce(const char *name, uint32_t flags)
-{
-	struct pabal_process_opts opts = { .struct_size = sizeof opts, .flags = flags };
-	pabal_process *process = NULL;
-
-	if (pabal_process_announce(name, &opts, &process) < 0)
-		child_failed("announce", name, 0);
-	return process;
-}
 
 enum { THREADS = 3, MESSAGES = 2000 };
 
