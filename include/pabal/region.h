@@ -123,7 +123,8 @@ PABAL_EXPORT size_t pabal_region_size(const pabal_region *region);
  *
  * Return: 0, or PABAL_INHERITED (1): the lock is held as well, but a holder before died with it, and what it protects may be half changed. Put it right, or start it anew.
  * Threads: any; the thread that locks unlocks. Blocks: while held, up to @timeout_ns. Ownership: the lock is the calling thread's until it unlocks.
- * If the peer dies: the lock is inherited. A thread that ends without its process keeps its locks.
+ * If the peer dies: the lock is inherited. A thread that ends without its process keeps its locks: nobody can unlock them any more, all others wait, and the lock is
+ * inherited when the handle is closed or the process dies.
  * Errors: -EAGAIN (PABAL_NOWAIT, held), -ETIMEDOUT, -EINTR, -EDEADLK (this thread holds it), -ESHUTDOWN (destroyed), -EBADMSG, -ESTALE, -EPERM (read-only handle), -EINVAL.
  */
 PABAL_EXPORT int pabal_region_lock(pabal_region *region, uint32_t index, int64_t timeout_ns);

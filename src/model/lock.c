@@ -27,6 +27,7 @@
 
 #include "base/error.h"
 #include "model/region.h"
+#include "platform/thread.h"
 
 bool pabal__lock_holder_lives(struct pabal__segment *segment, uint64_t word)
 {
@@ -79,19 +80,25 @@ int pabal__lock_take_over(pabal_region *region, struct pabal__lock *lock)
 	return mark ? PABAL_INHERITED : 0;
 }
 
-/* What was not free at the first look. */
-static int lock_slowly(pabal_region *region, uint32_t index, int64_t timeout_ns)
+/* What was not free at the first look. Out of the way as well: what is kept over it costs the usual case. */
+static __attribute__((noinline)) int lock_slowly(pabal_region *region, uint32_t index, int64_t timeout_ns)
 {
-	/* relaxed, here and below: only this thread writes what it compares with itself */
-	if (atomic_load_explicit(&region->holders[index], memory_order_relaxed) == pabal__region_thread())
+	/* relaxed, here and below: only this thread writes what it compares with itself. Without a number it holds none: the word is never that. */
+	if (atomic_load_explicit(&region->holders[index], memory_order_relaxed) == pabal__thread_drawn)
 		return pabal__fail_with(-EDEADLK, "this thread holds that lock already: unlock it first");
 	return pabal__lock_wait(region, index, timeout_ns);
+}
+
+/* The first lock of this thread: it has no number yet. Out of the way, so that the usual case keeps nothing for it. */
+static __attribute__((cold, noinline)) void hold_as_new(const pabal_region *region, uint32_t index)
+{
+	atomic_store_explicit(&region->holders[index], pabal__thread_draw(), memory_order_relaxed);
 }
 
 int pabal_region_lock(pabal_region *region, uint32_t index, int64_t timeout_ns)
 {
 	struct pabal__lock *lock;
-	uint64_t word = 0;
+	uint64_t word = 0, me;
 	int r = pabal__region_check(region, true, timeout_ns);
 
 	if (r < 0)
@@ -107,8 +114,13 @@ int pabal_region_lock(pabal_region *region, uint32_t index, int64_t timeout_ns)
 			    !atomic_compare_exchange_strong_explicit(&lock->word, &word, region->mine, memory_order_acquire, memory_order_relaxed),
 		    0))
 		r = lock_slowly(region, index, timeout_ns);
-	if (r >= 0)
-		atomic_store_explicit(&region->holders[index], pabal__region_thread(), memory_order_relaxed);
+	if (r < 0)
+		return r;
+	me = pabal__thread_drawn;
+	if (__builtin_expect(me == PABAL__THREAD_UNNUMBERED, 0))
+		hold_as_new(region, index);
+	else
+		atomic_store_explicit(&region->holders[index], me, memory_order_relaxed);
 	return r;
 }
 
@@ -139,7 +151,7 @@ int pabal_region_unlock(pabal_region *region, uint32_t index)
 		return r;
 	if (index >= region->lock_count)
 		return pabal__region_no_index(region, index);
-	if (atomic_load_explicit(&region->holders[index], memory_order_relaxed) != pabal__region_thread())
+	if (atomic_load_explicit(&region->holders[index], memory_order_relaxed) != pabal__thread_drawn)
 		return pabal__fail_with(-EINVAL, "this thread does not hold that lock: lock it first; who locked it unlocks it");
 	lock = region->locks + index;
 	word = atomic_load_explicit(&lock->word, memory_order_relaxed); /* ours: nobody changes it while we live */

@@ -160,7 +160,7 @@ static int make_handle(const struct pabal__object_request *request, int (*get)(c
 		       pabal_region **ret_region)
 {
 	pabal_region *region = calloc(1, sizeof *region);
-	_Atomic uintptr_t *holders = calloc(PABAL__LOCKS_MAX, sizeof *holders); /* pages that are not touched cost nothing */
+	_Atomic uint64_t *holders = calloc(PABAL__LOCKS_MAX, sizeof *holders); /* pages that are not touched cost nothing */
 	struct pabal__seat seat;
 	int r;
 

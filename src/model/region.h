@@ -42,7 +42,7 @@ struct pabal_region {
 	struct pabal__lock *locks;
 	struct pabal__event *events;
 	uint32_t lock_count, event_count; /* copies of the shape's, near the rest */
-	_Atomic uintptr_t *holders;       /* a thread of ours for each lock, or 0 */
+	_Atomic uint64_t *holders;        /* a thread of ours for each lock (platform/thread.h), or 0 */
 	void *data;
 	void *hold;
 	struct pabal__participant *self;
@@ -50,14 +50,6 @@ struct pabal_region {
 	_Atomic int64_t yield_after; /* no yield before this moment */
 	struct pabal__segment segment;
 };
-
-/* A number for the calling thread, not 0, that no other living thread of the process has. */
-static inline uintptr_t pabal__region_thread(void)
-{
-	static _Thread_local char mark __attribute__((tls_model("initial-exec")));
-
-	return (uintptr_t)&mark;
-}
 
 /* Why pabal__region_check() refuses. */
 int pabal__region_refuse(const pabal_region *region, bool write) __attribute__((cold));

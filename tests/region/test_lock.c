@@ -118,6 +118,75 @@ static void a_thread_knows_what_it_holds(void **state)
 	assert_int_equal(pabal_region_destroy("r"), 0);
 }
 
+static void *lock_and_end(void *data)
+{
+	assert_int_equal(pabal_region_lock(data, 0, PABAL_FOREVER), 0);
+	return NULL;
+}
+
+/* A new thread gets the stack of the one that ended, and what lies on it. */
+static void a_new_thread_is_not_taken_for_one_that_ended(void **state)
+{
+	pabal_region *region, *other;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pabal_region_create("r", 1, NULL, &region), 0);
+	assert_int_equal(pabal_region_open("r", NULL, &other), 0);
+	assert_int_equal(pthread_create(&thread, NULL, lock_and_end, region), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	for (int i = 0; i < 10; i++) {
+		assert_int_equal(pthread_create(&thread, NULL, try_as_another_thread, region), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+	}
+	assert_int_equal(pabal_region_lock(other, 0, PABAL_NOWAIT), -EAGAIN);
+	pabal_region_close(region);
+	assert_int_equal(pabal_region_lock(other, 0, PABAL_NOWAIT), PABAL_INHERITED);
+	pabal_region_close(other);
+	assert_int_equal(pabal_region_destroy("r"), 0);
+}
+
+static void *unlock_what_nobody_holds(void *data)
+{
+	assert_int_equal(pabal_region_unlock(data, 0), -EINVAL);
+	return NULL;
+}
+
+/* Its handles are its own, and so are the numbers of its threads, though it was forked by one that had drawn one. */
+static int lock_as_a_child(void *data)
+{
+	pabal_region *region;
+	pthread_t thread;
+
+	(void)data;
+	child_equal(pabal_region_open("r", NULL, &region), 0);
+	child_equal(pabal_region_unlock(region, 0), -EINVAL);
+	child_equal(pabal_region_lock(region, 0, PABAL_NOWAIT), -EAGAIN);
+	child_equal(pabal_region_lock(region, 1, PABAL_NOWAIT), 0);
+	child_equal(pabal_region_lock(region, 1, PABAL_NOWAIT), -EDEADLK);
+	child_equal(pthread_create(&thread, NULL, unlock_what_nobody_holds, region), 0);
+	child_equal(pthread_join(thread, NULL), 0);
+	child_equal(pabal_region_unlock(region, 1), 0);
+	pabal_region_close(region);
+	return 0;
+}
+
+static void threads_of_a_fork_child_are_none_of_its_parents(void **state)
+{
+	pabal_region *region;
+	pthread_t thread;
+
+	(void)state;
+	assert_int_equal(pabal_region_create("r", 1, REGION(.locks = 2), &region), 0);
+	assert_int_equal(pthread_create(&thread, NULL, unlock_what_nobody_holds, region), 0); /* it never had a lock, and nobody has this one */
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(pabal_region_lock(region, 0, PABAL_NOWAIT), 0);
+	child_run(lock_as_a_child, NULL);
+	assert_int_equal(pabal_region_unlock(region, 0), 0);
+	pabal_region_close(region);
+	assert_int_equal(pabal_region_destroy("r"), 0);
+}
+
 static void on_signal(int number)
 {
 	(void)number;
@@ -244,9 +313,14 @@ static void among_the_greedy_nobody_starves(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(processes_exclude_each_other), cmocka_unit_test(threads_on_one_handle_exclude_each_other),
-		cmocka_unit_test(a_thread_knows_what_it_holds), cmocka_unit_test(a_signal_handler_ends_a_wait),
-		cmocka_unit_test(destroy_wakes_all_who_wait),   cmocka_unit_test(among_the_greedy_nobody_starves),
+		cmocka_unit_test(processes_exclude_each_other),
+		cmocka_unit_test(threads_on_one_handle_exclude_each_other),
+		cmocka_unit_test(a_thread_knows_what_it_holds),
+		cmocka_unit_test(a_new_thread_is_not_taken_for_one_that_ended),
+		cmocka_unit_test(threads_of_a_fork_child_are_none_of_its_parents),
+		cmocka_unit_test(a_signal_handler_ends_a_wait),
+		cmocka_unit_test(destroy_wakes_all_who_wait),
+		cmocka_unit_test(among_the_greedy_nobody_starves),
 	};
 
 	common = shared_memory(sizeof *common);
