@@ -29,7 +29,6 @@
 #include "platform/wake.h"
 
 enum {
-	NAME_SIZE = 80,
 	SOON_NS = 20000000,   /* a death was seen: the kernel needs tenths of a millisecond to let go of a small process; a guess */
 	SLICE_NS = 250000000, /* no watch: as wait.c's longest slice */
 	BRIEF_NS = 1000000,   /* no membarrier: as in wait.c */
@@ -39,24 +38,15 @@ enum {
 struct pabal__descriptor {
 	int group, socket, own, timer, watch;
 	uint32_t event;
-	char name[NAME_SIZE];
+	char name[PABAL__DESCRIPTOR_NAME_SIZE];
 };
-
-static void name_of(const struct pabal__segment *segment, uint32_t id, uint32_t event, char *ret_name)
-{
-	/* relaxed: the slot is ours, or of one that has a descriptor, or of a dead one; a wrong name is nobody's */
-	uint64_t slot = atomic_load_explicit(&pabal__participant_at(segment, id)->word, memory_order_relaxed);
-
-	snprintf(ret_name, NAME_SIZE, ".bell-%llx-%u-%x-%c", (unsigned long long)segment->ino, id, (uint32_t)(slot >> 32),
-		 event == PABAL_READABLE ? 'r' : 'w');
-}
 
 void pabal__mailbox_post(const struct pabal__segment *segment, uint32_t event)
 {
 	struct pabal__directory directory;
 	uint32_t high = pabal__participants_high(segment);
 	int saved = errno, sender;
-	char name[NAME_SIZE];
+	char name[PABAL__DESCRIPTOR_NAME_SIZE];
 
 	/* seq_cst: after the ring; pairs with pabal__descriptor_of(), which sets it before it arms */
 	if (!atomic_load_explicit(&segment->header->descriptors, memory_order_seq_cst) || pabal__directory_open(false, &directory) < 0)
@@ -66,7 +56,7 @@ void pabal__mailbox_post(const struct pabal__segment *segment, uint32_t event)
 		/* seq_cst: the same */
 		if (!(atomic_load_explicit(&pabal__participant_at(segment, id)->waits_index, memory_order_seq_cst) & event))
 			continue;
-		name_of(segment, id, event, name);
+		pabal__descriptor_name(segment, id, event, name);
 		pabal__datagram_send(sender, directory.fd, name);
 	}
 	if (sender >= 0)
@@ -109,24 +99,6 @@ void pabal__descriptor_close(pabal_mailbox *mailbox, bool name_too)
 		atomic_store_explicit(&mailbox->self->waits_index, 0, memory_order_release);
 	close_one(&mailbox->sending, name_too);
 	close_one(&mailbox->receiving, name_too);
-}
-
-void pabal__descriptor_bury(struct pabal__segment *segment, uint32_t id)
-{
-	struct pabal__participant *dead = pabal__participant_at(segment, id);
-	uint64_t bits = atomic_load_explicit(&dead->waits_index, memory_order_relaxed); /* it is dead, and we hold its grave */
-	struct pabal__directory directory;
-	char name[NAME_SIZE];
-
-	if (!bits || pabal__directory_open(false, &directory) < 0)
-		return;
-	for (uint32_t event = PABAL_READABLE; event <= PABAL_WRITABLE; event <<= 1) {
-		name_of(segment, id, event, name);
-		if (bits & event)
-			unlinkat(directory.fd, name, 0);
-	}
-	pabal__directory_close(&directory);
-	atomic_store_explicit(&dead->waits_index, 0, memory_order_relaxed); /* the same */
 }
 
 /* The deaths of those who have the file open. -1: no watch is left; the timer stands in. */
@@ -233,7 +205,7 @@ static int open_socket(pabal_mailbox *mailbox, struct pabal__descriptor *descrip
 
 	if (r < 0)
 		return r;
-	name_of(&mailbox->segment, mailbox->id, descriptor->event, descriptor->name);
+	pabal__descriptor_name(&mailbox->segment, mailbox->id, descriptor->event, descriptor->name);
 	/* The bit first: if we are killed after it, our undertaker looks for the socket. seq_cst: before the bell is armed; pairs with pabal__mailbox_post() */
 	atomic_fetch_or_explicit(&mailbox->self->waits_index, descriptor->event, memory_order_seq_cst);
 	atomic_store_explicit(&mailbox->segment.header->descriptors, 1, memory_order_seq_cst);

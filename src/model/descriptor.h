@@ -8,6 +8,7 @@
 #ifndef PABAL_SRC_MODEL_DESCRIPTOR_H
 #define PABAL_SRC_MODEL_DESCRIPTOR_H
 
+#include "model/descriptor_names.h"
 #include "model/mailbox.h"
 
 /* The descriptor of that side, made at first use. @event: PABAL_READABLE, or PABAL_WRITABLE. @is_ready: a look whether it is so now. */
@@ -24,8 +25,5 @@ void pabal__descriptor_poke(const pabal_mailbox *mailbox);
 
 /* Close both. @name_too: a fork child leaves the names to its parent. */
 void pabal__descriptor_close(pabal_mailbox *mailbox, bool name_too);
-
-/* The participant @id is dead: its sockets lose their names. */
-void pabal__descriptor_bury(struct pabal__segment *segment, uint32_t id);
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "memory/holder.h"
+#include "model/descriptor_names.h"
 #include "model/links.h"
 #include "model/object.h"
 #include "platform/fork.h"
@@ -129,6 +130,7 @@ static int gc_hidden(struct pabal_gc_result *result)
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	result->buried += pabal__holder_sweep(&directory);
+	pabal__descriptor_sweep(&directory); /* not counted: what is left of somebody who was, or of nobody */
 	pabal__directory_close(&directory);
 	return 0;
 }

@@ -51,9 +51,14 @@ uint32_t pabal__object_living(struct pabal__segment *segment, uint32_t *ret_used
 
 void pabal__object_leave(struct pabal__segment *segment, uint32_t id, void *hold)
 {
+	struct pabal__burial burial = { 0 };
+
+	/* What the dead left in the directory has nobody else to remove it, once the object has no name. */
+	if (pabal__object_ended(segment))
+		pabal__bury_dead(segment, &burial);
 	pabal__participant_leave(segment, id, hold);
-	if (segment->shape.flags & PABAL_EPHEMERAL)
-		pabal__object_end_unused(segment);
+	if ((segment->shape.flags & PABAL_EPHEMERAL) && pabal__object_end_unused(segment))
+		pabal__bury_dead(segment, &burial);
 }
 
 /* Take part in the object whose segment is open; closes it on failure. */
@@ -259,6 +264,7 @@ int pabal__object_destroy(const struct pabal__object_kind *kind, const char *nam
 	const struct pabal__segment_kind *kinds[] = { &kind->segment, NULL };
 	struct pabal__directory directory = { .fd = -1 };
 	struct pabal__segment segment = { .fd = -1 };
+	struct pabal__burial burial = { 0 };
 	int r = pabal__name_check(name);
 
 	if (r == 0)
@@ -272,6 +278,8 @@ int pabal__object_destroy(const struct pabal__object_kind *kind, const char *nam
 	r = pabal__segment_open(&directory, name, kinds, false, &segment);
 	if (r == 0) {
 		r = pabal__object_end(&directory, &segment);
+		if (r == 0) /* nobody comes to bury them any more */
+			pabal__bury_dead(&segment, &burial);
 		pabal__segment_close(&segment);
 	} else if ((r == -EBADMSG || r == -EPROTO) && remove_unreadable(&directory, name) == 0) {
 		r = 0;

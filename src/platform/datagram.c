@@ -16,6 +16,8 @@
 
 #include "base/error.h"
 
+enum { TRIES = 100 }; /* a guess: each failure takes a sweep of the directory within a few instructions */
+
 static int address_of(int dirfd, const char *name, struct sockaddr_un *ret_address)
 {
 	int length;
@@ -33,24 +35,60 @@ int pabal__datagram_sender(void)
 	return fd < 0 ? (errno == ENFILE ? -EMFILE : pabal__errno()) : fd;
 }
 
-int pabal__datagram_open(int dirfd, const char *name, uint32_t mode, int *ret_socket)
+bool pabal__datagram_unfinished(const char *name, char ret_name[PABAL__DATAGRAM_NAME_SIZE])
+{
+	return snprintf(ret_name, PABAL__DATAGRAM_NAME_SIZE, "%s.new", name) < PABAL__DATAGRAM_NAME_SIZE;
+}
+
+/* -ENOENT: somebody took it for a dead one, in the moment in which it has a name and is not bound yet. */
+static int open_once(int dirfd, const char *name, const char *unfinished, uint32_t mode, int *ret_socket)
 {
 	struct sockaddr_un address;
-	int fd, r = address_of(dirfd, name, &address);
+	int fd, r = address_of(dirfd, unfinished, &address);
 
 	if (r < 0)
 		return r;
 	fd = pabal__datagram_sender();
 	if (fd < 0)
 		return fd;
-	unlinkat(dirfd, name, 0);
-	if (bind(fd, (struct sockaddr *)&address, sizeof address) || fchmodat(dirfd, name, mode, 0)) {
+	unlinkat(dirfd, unfinished, 0);
+	if (bind(fd, (struct sockaddr *)&address, sizeof address) || fchmodat(dirfd, unfinished, mode, 0) ||
+	    renameat(dirfd, unfinished, dirfd, name)) {
 		r = pabal__errno();
+		unlinkat(dirfd, unfinished, 0);
 		close(fd);
 		return r;
 	}
 	*ret_socket = fd;
 	return 0;
+}
+
+int pabal__datagram_open(int dirfd, const char *name, uint32_t mode, int *ret_socket)
+{
+	char unfinished[PABAL__DATAGRAM_NAME_SIZE];
+	int r = -ENAMETOOLONG;
+
+	if (!pabal__datagram_unfinished(name, unfinished))
+		return r;
+	for (int i = 0; i < TRIES; i++) {
+		r = open_once(dirfd, name, unfinished, mode, ret_socket);
+		if (r != -ENOENT)
+			break;
+	}
+	return r;
+}
+
+bool pabal__datagram_is_dead(int dirfd, const char *name)
+{
+	struct sockaddr_un address;
+	int fd = address_of(dirfd, name, &address) < 0 ? -1 : pabal__datagram_sender();
+	bool dead;
+
+	if (fd < 0)
+		return false;
+	dead = connect(fd, (struct sockaddr *)&address, sizeof address) < 0 && errno == ECONNREFUSED;
+	close(fd);
+	return dead;
 }
 
 void pabal__datagram_send(int sender, int dirfd, const char *name)
