@@ -247,7 +247,10 @@ struct pabal_gc_result {
  */
 PABAL_EXPORT int pabal_gc(struct pabal_gc_result *ret_result);
 
-/** Every block of an object, each in exactly one state. The blocks of a region are its locks: free, leased (held by the living), held_by_dead. */
+/**
+ * Every block of an object, each in exactly one state. The blocks of a region are its locks: free, leased (held by the living), held_by_dead. The newest item of a
+ * PABAL_BUFFER_LATEST buffer is queued, taken or not: it is there for the others all the same.
+ */
 struct pabal_check_result {
 	uint64_t blocks; /**< blocks that have memory behind them: the sum of the six below */
 	uint64_t free;

@@ -63,7 +63,7 @@ struct pabal_buffer_stats {
 	uint32_t flags;       /**< PABAL_BUFFER_SPSC or PABAL_BUFFER_LATEST, PABAL_EPHEMERAL */
 	uint32_t on_full;
 	uint32_t participants; /**< open handles */
-	uint32_t leases;       /**< items taken and not yet released */
+	uint32_t leases;       /**< items taken and not yet released; LATEST: takes, of which several may be of one item */
 	uint32_t producer;     /**< SPSC: the participant that has the place, 0: nobody */
 	uint32_t consumer;
 };

@@ -135,12 +135,11 @@ static inline void pabal__buffer_ring_room(const pabal_buffer *buffer)
 int pabal__role_claim(pabal_buffer *buffer, enum pabal__role role);
 void pabal__role_free(struct pabal__segment *segment, uint32_t id, uint64_t generation, struct pabal__burial *burial);
 uint32_t pabal__role_holder(const struct pabal__segment *segment, enum pabal__role role);
-/* Items that were handed out in place and not let go of; 0 also if the numbers make no sense. */
-uint64_t pabal__role_in_hand(const struct pabal__segment *segment);
 
 /* How a segment stands, whatever its form. */
 struct pabal__buffer_counts {
-	uint64_t put, got, depth, in_hand, memory, memory_max;
+	uint64_t put, got, depth, memory, memory_max;
+	uint64_t in_hand, back; /* SPSC, parts of the depth: what its consumer holds in place; what one before it held, and nobody does now */
 	bool sound;
 };
 

@@ -77,12 +77,15 @@ static int bury(struct pabal__segment *segment, uint32_t id, struct pabal__buria
 
 static void count_spsc(struct pabal__segment *segment, struct pabal__buffer_counts *counts)
 {
-	struct pabal__spsc_shared *shared = &pabal__buffer_spsc_of(segment)->positions;
+	struct pabal__buffer_spsc *page = pabal__buffer_spsc_of(segment);
+	struct pabal__spsc_shared *shared = &page->positions;
 
 	counts->memory = counts->memory_max = segment->size - PABAL__SPSC_ITEMS_AT;
 	counts->sound = pabal__spsc_count(shared, segment->shape.capacity, &counts->put, &counts->got);
 	counts->depth = counts->put - counts->got;
-	counts->in_hand = pabal__role_in_hand(segment);
+	if (counts->sound) /* relaxed: a look */
+		pabal__spsc_count_handed(shared, counts->put, counts->got, atomic_load_explicit(&page->roles[PABAL__CONSUMER], memory_order_relaxed),
+					 &counts->in_hand, &counts->back);
 }
 
 static void count_latest(struct pabal__segment *segment, struct pabal__buffer_counts *counts)
@@ -138,7 +141,6 @@ static uint64_t *holder(struct pabal__segment *segment, uint32_t id, uint64_t *l
 static void account_spsc(struct pabal__segment *segment, struct pabal_check_result *result)
 {
 	struct pabal__buffer_counts counts;
-	uint32_t consumer = pabal__role_holder(segment, PABAL__CONSUMER);
 
 	pabal__buffer_count(segment, &counts);
 	result->blocks = segment->shape.capacity;
@@ -149,11 +151,10 @@ static void account_spsc(struct pabal__segment *segment, struct pabal_check_resu
 		return;
 	}
 	result->free = result->blocks - counts.depth;
-	if (consumer)
-		*holder(segment, consumer, &result->leased, result) += counts.in_hand;
-	else
-		result->redeliver = counts.in_hand;
-	result->queued = counts.depth - counts.in_hand;
+	if (counts.in_hand)
+		*holder(segment, pabal__role_holder(segment, PABAL__CONSUMER), &result->leased, result) += counts.in_hand;
+	result->redeliver = counts.back;
+	result->queued = counts.depth - counts.in_hand - counts.back;
 }
 
 static void account_latest(struct pabal__segment *segment, struct pabal_check_result *result)

@@ -35,12 +35,12 @@ static bool holder_is_gone(struct pabal__segment *segment, uint64_t word)
 	return pabal__participant_lives(segment, id) == 0 || PABAL__FAULT(ROLE_UNASKED);
 }
 
-static int begin_role(pabal_buffer *buffer, enum pabal__role role)
+static int begin_role(pabal_buffer *buffer, enum pabal__role role, uint64_t mine)
 {
-	int r = pabal__spsc_adopt(role == PABAL__PRODUCER ? &buffer->producer : &buffer->consumer) == PABAL__RING_DONE ? 0 : -EBADMSG;
+	struct pabal__spsc_end *end = role == PABAL__PRODUCER ? &buffer->producer : &buffer->consumer;
 
-	buffer->has_role[role] = r == 0;
-	return r;
+	buffer->has_role[role] = pabal__spsc_adopt(end, mine) == PABAL__RING_DONE;
+	return buffer->has_role[role] ? 0 : -EBADMSG;
 }
 
 static int refuse(const struct pabal__segment *segment, enum pabal__role role)
@@ -58,7 +58,7 @@ int pabal__role_claim(pabal_buffer *buffer, enum pabal__role role)
 	struct pabal__burial burial = { 0 };
 
 	if (found == mine) /* claimed, but the positions were impossible then */
-		return begin_role(buffer, role);
+		return begin_role(buffer, role, mine);
 	if (found && !holder_is_gone(segment, found))
 		return refuse(segment, role);
 	if (found) {
@@ -70,17 +70,18 @@ int pabal__role_claim(pabal_buffer *buffer, enum pabal__role role)
 	/* acq_rel: what the one before us did is visible; pairs with the CAS or the store that freed it. A failure: somebody else was here since. */
 	if (!atomic_compare_exchange_strong_explicit(word, &found, mine, memory_order_acq_rel, memory_order_relaxed))
 		return refuse(segment, role);
-	return begin_role(buffer, role);
+	return begin_role(buffer, role, mine);
 }
 
-uint64_t pabal__role_in_hand(const struct pabal__segment *segment)
+/* Items that the consumer with this word holds in place; 0 also if the numbers make no sense. */
+static uint64_t in_hand(const struct pabal__segment *segment, uint64_t word)
 {
 	struct pabal__spsc_shared *shared = &pabal__buffer_spsc_of(segment)->positions;
-	uint64_t put, got, handed = atomic_load_explicit(&shared->handed, memory_order_relaxed); /* a look, unless the consumer is dead, or is us */
+	uint64_t put, got, held = 0, back;
 
-	if (!pabal__spsc_count(shared, segment->shape.capacity, &put, &got) || handed - got > put - got)
-		return 0;
-	return handed - got;
+	if (pabal__spsc_count(shared, segment->shape.capacity, &put, &got))
+		pabal__spsc_count_handed(shared, put, got, word, &held, &back);
+	return held;
 }
 
 void pabal__role_free(struct pabal__segment *segment, uint32_t id, uint64_t generation, struct pabal__burial *burial)
@@ -89,7 +90,7 @@ void pabal__role_free(struct pabal__segment *segment, uint32_t id, uint64_t gene
 
 	for (int role = PABAL__PRODUCER; role <= PABAL__CONSUMER; role++) {
 		uint64_t found = generation << 32 | id;
-		uint64_t again = role == PABAL__CONSUMER ? pabal__role_in_hand(segment) : 0;
+		uint64_t again = role == PABAL__CONSUMER ? in_hand(segment, found) : 0;
 
 		/* release: all that it did comes before the next one's doing; pairs with pabal__role_claim() */
 		if (atomic_compare_exchange_strong_explicit(&shared->roles[role], &found, 0, memory_order_acq_rel, memory_order_relaxed))

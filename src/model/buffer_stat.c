@@ -46,6 +46,18 @@ static void fill_stats(struct pabal__segment *segment, struct pabal_buffer_stats
 	}
 }
 
+/* LATEST: takes, not items: several may hold the same one, and the newest waits for others all the same. */
+static uint32_t count_readers(struct pabal__segment *segment)
+{
+	struct pabal__latest latest = pabal__buffer_latest_of(segment, 0);
+	uint32_t high = pabal__participants_high(segment), count = 0;
+
+	for (uint32_t id = 1; id <= high; id++)
+		count += pabal__latest_reads(&latest, id) && pabal__participant_used(counter(&pabal__participant_at(segment, id)->word)) &&
+			 pabal__participant_lives(segment, id) != 0;
+	return count;
+}
+
 int pabal_buffer_stat(pabal_buffer *buffer, struct pabal_buffer_stats *stats)
 {
 	struct pabal_buffer_stats own = { .struct_size = sizeof own };
@@ -61,7 +73,7 @@ int pabal_buffer_stat(pabal_buffer *buffer, struct pabal_buffer_stats *stats)
 	r = pabal__buffer_kind.account(&buffer->base.segment, &account);
 	if (r < 0)
 		return pabal__fail_with(r, "no memory to count the items of the buffer");
-	own.leases = (uint32_t)account.leased;
+	own.leases = own.flags & PABAL_BUFFER_LATEST ? count_readers(&buffer->base.segment) : (uint32_t)account.leased;
 	size = stats->struct_size < sizeof own ? stats->struct_size : sizeof own;
 	own.struct_size = stats->struct_size;
 	memcpy(stats, &own, size);

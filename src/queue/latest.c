@@ -57,6 +57,11 @@ void pabal__latest_raise(const struct pabal__latest *latest, uint32_t high)
 	atomic_compare_exchange_strong_explicit(&latest->shared->high, &expected, high + 1, memory_order_release, memory_order_relaxed);
 }
 
+bool pabal__latest_reads(const struct pabal__latest *latest, uint32_t id)
+{
+	return pinned_by(latest, id) != 0;
+}
+
 uint32_t pabal__latest_reader(const struct pabal__latest *latest, uint32_t block)
 {
 	uint32_t high = pabal__participants_high(latest->segment);

@@ -78,6 +78,9 @@ void pabal__latest_unpin(const struct pabal__latest *latest);
 /* Is there one that we did not get yet? */
 bool pabal__latest_is_news(const struct pabal__latest *latest);
 
+/* Has it pinned a block? A look. */
+bool pabal__latest_reads(const struct pabal__latest *latest, uint32_t id);
+
 /* Who has pinned the block? 0: nobody. A look. */
 uint32_t pabal__latest_reader(const struct pabal__latest *latest, uint32_t block);
 

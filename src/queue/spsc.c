@@ -16,6 +16,9 @@
  * A consumer that hands items out in place says so first, in `handed`; so who comes after it knows which ones somebody has seen already, and says so. One that
  * only copies has shown nobody anything when it dies before its store.
  *
+ * How many items the consumer holds is not head ... handed: some of those may have been another's, before it. So it says where it began, before it says that it was it: killed
+ * anywhere in between it holds nothing, which is right, and the words of another count for nothing.
+ *
  * Untrusted positions: the other side's word is loaded once and compared with our own position, which lies in private memory, and with what it was before: it only grows,
  * and the two are never further apart than the capacity. Our index is computed from private numbers alone.
  */
@@ -38,7 +41,7 @@ static inline uint64_t available(const struct pabal__spsc_end *end, uint64_t oth
 	return used > end->capacity ? used : end->producer ? end->capacity - used : used;
 }
 
-enum pabal__ring_result pabal__spsc_adopt(struct pabal__spsc_end *end)
+enum pabal__ring_result pabal__spsc_adopt(struct pabal__spsc_end *end, uint64_t me)
 {
 	struct pabal__spsc_shared *shared = end->shared;
 	uint64_t handed;
@@ -52,6 +55,13 @@ enum pabal__ring_result pabal__spsc_adopt(struct pabal__spsc_end *end)
 	/* relaxed: says only how often items were seen, and is checked */
 	handed = end->producer ? end->position : atomic_load_explicit(&shared->handed, memory_order_relaxed);
 	end->again = handed - end->position <= end->seen - end->position ? handed : end->position;
+	if (end->producer)
+		return PABAL__RING_DONE;
+	/* relaxed: statistics; a process that dies has done its stores in this order */
+	atomic_store_explicit(&shared->whose, 0, memory_order_relaxed);
+	atomic_store_explicit(&shared->came, end->again, memory_order_relaxed);
+	atomic_store_explicit(&shared->out, end->position, memory_order_relaxed);
+	atomic_store_explicit(&shared->whose, me, memory_order_release); /* pairs with the acquire in pabal__spsc_count_handed() */
 	return PABAL__RING_DONE;
 }
 
@@ -135,9 +145,15 @@ uint32_t pabal__spsc_run(const struct pabal__spsc_end *end, uint32_t count, void
 
 void pabal__spsc_hand_out(const struct pabal__spsc_end *end, uint32_t count)
 {
-	/* relaxed: the kernel's word that we died comes between this and who reads it. It never goes back: some of an earlier run may be out still. */
-	if (!PABAL__FAULT(SPSC_NO_MARK) && (int64_t)(end->position + count - end->again) > 0)
-		atomic_store_explicit(&end->shared->handed, end->position + count, memory_order_relaxed);
+	uint64_t upto = end->position + count;
+
+	/* relaxed: the kernel's word that we died comes between this and who reads it. `handed` never goes back: some of an earlier run may be out still. */
+	if (PABAL__FAULT(SPSC_NO_MARK))
+		return;
+	if (__builtin_expect((int64_t)(upto - end->again) > 0, 1))
+		atomic_store_explicit(&end->shared->handed, upto, memory_order_relaxed);
+	else
+		atomic_store_explicit(&end->shared->out, upto, memory_order_relaxed);
 }
 
 bool pabal__spsc_count(struct pabal__spsc_shared *shared, uint32_t capacity, uint64_t *ret_put, uint64_t *ret_got)
@@ -150,4 +166,24 @@ bool pabal__spsc_count(struct pabal__spsc_shared *shared, uint32_t capacity, uin
 	if ((int64_t)(put - got) > 0) /* else the consumer has got on since: about even */
 		*ret_got = got;
 	return true;
+}
+
+static uint64_t within(uint64_t upto, uint64_t put, uint64_t got)
+{
+	return upto - got <= put - got ? upto - got : 0;
+}
+
+void pabal__spsc_count_handed(struct pabal__spsc_shared *shared, uint64_t put, uint64_t got, uint64_t whose, uint64_t *ret_in_hand,
+			      uint64_t *ret_back)
+{
+	bool ours = atomic_load_explicit(&shared->whose, memory_order_acquire) == whose && whose; /* pairs with pabal__spsc_adopt() */
+	/* relaxed: a look, unless the consumer is dead, or is us; whatever they say is bounded */
+	uint64_t handed = atomic_load_explicit(&shared->handed, memory_order_relaxed);
+	uint64_t came = atomic_load_explicit(&shared->came, memory_order_relaxed);
+	uint64_t out = atomic_load_explicit(&shared->out, memory_order_relaxed);
+	uint64_t in_hand = ours ? within((int64_t)(handed - came) > 0 ? handed : out, put, got) : 0;
+	uint64_t shown = within(handed, put, got);
+
+	*ret_in_hand = in_hand;
+	*ret_back = shown > in_hand ? shown - in_hand : 0;
 }

@@ -15,8 +15,14 @@
 struct pabal__spsc_shared {
 	_Alignas(64) pabal__word tail; /* items that were put; the producer writes, the consumer reads */
 	_Alignas(64) pabal__word head; /* items that are done with; the consumer writes, the producer reads */
-	pabal__word handed;            /* items that were handed out in place; the consumer writes, the next consumer reads */
+	pabal__word handed;            /* items that were handed out in place, by whomever; the consumer writes, the next consumer reads */
+	/* What the present consumer holds, for those who count; it writes, they read. Its takes beyond `came` are told by `handed`, so they cost one store as well. */
+	pabal__word came;  /* `handed` when it began */
+	pabal__word out;   /* items below `came` that it was handed again end here */
+	pabal__word whose; /* who wrote these two, and `handed` beyond them; written last */
 };
+
+_Static_assert(sizeof(struct pabal__spsc_shared) == 128, "a line for each side");
 
 /* One side's private view. Used under the lock of that side of the handle. */
 struct pabal__spsc_end {
@@ -31,8 +37,8 @@ struct pabal__spsc_end {
 	bool producer;
 };
 
-/* Begin on that side where the one before us ended. CORRUPT: the positions are impossible. */
-enum pabal__ring_result pabal__spsc_adopt(struct pabal__spsc_end *end);
+/* Begin on that side where the one before us ended. @me: a number that nobody else on this side had, not 0. CORRUPT: the positions are impossible. */
+enum pabal__ring_result pabal__spsc_adopt(struct pabal__spsc_end *end, uint64_t me);
 
 /* How many items, up to @wanted, can be put (or got) now? Looks at the other's position if what we know is not enough. NOT_NOW: none. */
 enum pabal__ring_result pabal__spsc_look(struct pabal__spsc_end *end, uint32_t wanted, uint32_t *ret_count);
@@ -55,5 +61,9 @@ void pabal__spsc_publish(struct pabal__spsc_end *end, uint32_t count);
 
 /* Items in the buffer, put and got so far, as they stand; for statistics and checks. false: the positions are impossible. */
 bool pabal__spsc_count(struct pabal__spsc_shared *shared, uint32_t capacity, uint64_t *ret_put, uint64_t *ret_got);
+
+/* Of the items from @got to @put: those that consumer @whose holds in place, and those that one before it did not finish with and nobody holds. For statistics and checks. */
+void pabal__spsc_count_handed(struct pabal__spsc_shared *shared, uint64_t put, uint64_t got, uint64_t whose, uint64_t *ret_in_hand,
+			      uint64_t *ret_back);
 
 #endif

@@ -103,6 +103,43 @@ static void what_the_dead_had_taken_comes_first_and_is_marked(void **state)
 	}
 }
 
+static int get_one_and_hang(void *data)
+{
+	pabal_buffer *buffer = open_it();
+	struct item item;
+
+	(void)data;
+	child_equal(pabal_buffer_get(buffer, &item, 1, NULL, PABAL_NOWAIT), 0);
+	atomic_fetch_add(ready, 1);
+	child_wait_for_death();
+}
+
+/* It takes over from a dead one that held some, copies one of them, and dies: nothing that it held comes back, since it held nothing. */
+static void who_only_copied_brings_nothing_back(void **state)
+{
+	pabal_buffer *buffer = make(PABAL_BUFFER_SPSC);
+	struct pabal_check_result account;
+	pid_t child;
+
+	(void)state;
+	put(buffer, 1, CAPACITY);
+	child = child_start(take_and_hang, NULL);
+	assert_true(eventually_at_least(ready, 1));
+	child_kill(child);
+	for (uint64_t i = 2; i < 5; i++) {
+		child = child_start(get_one_and_hang, NULL);
+		assert_true(eventually_at_least(ready, i));
+		assert_int_equal(buffer_stats(buffer).leases, 0);
+		child_kill(child);
+		expect_sound("b", &account);
+		assert_int_equal(account.held_by_dead, 0);
+		assert_int_equal(account.redeliver, HELD - (i - 1));
+		assert_int_equal(pabal_gc(NULL), 0);
+		assert_int_equal(buffer_stats(buffer).redelivered, HELD);
+	}
+	end(buffer);
+}
+
 /* Nobody but the call that waits finds out. */
 static void a_sleeper_finds_what_came_back(void **state)
 {
@@ -265,9 +302,13 @@ static void pins_of_the_dead_come_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_the_dead_had_taken_comes_first_and_is_marked), cmocka_unit_test(a_sleeper_finds_what_came_back),
-		cmocka_unit_test(what_the_dead_had_not_committed_never_was),         cmocka_unit_test(a_place_is_taken_over_from_the_dead_alone),
-		cmocka_unit_test(latest_goes_on_whoever_is_stopped_or_dead),         cmocka_unit_test(pins_of_the_dead_come_back),
+		cmocka_unit_test(what_the_dead_had_taken_comes_first_and_is_marked),
+		cmocka_unit_test(a_sleeper_finds_what_came_back),
+		cmocka_unit_test(what_the_dead_had_not_committed_never_was),
+		cmocka_unit_test(a_place_is_taken_over_from_the_dead_alone),
+		cmocka_unit_test(who_only_copied_brings_nothing_back),
+		cmocka_unit_test(latest_goes_on_whoever_is_stopped_or_dead),
+		cmocka_unit_test(pins_of_the_dead_come_back),
 	};
 
 	ready = shared_memory(sizeof *ready);

@@ -30,7 +30,7 @@ static int set_up(void **state)
 	memset(items, 0, sizeof items);
 	producer = end_of(true);
 	consumer = end_of(false);
-	return pabal__spsc_adopt(&producer) || pabal__spsc_adopt(&consumer);
+	return pabal__spsc_adopt(&producer, 1) || pabal__spsc_adopt(&consumer, 1);
 }
 
 static uint32_t look(struct pabal__spsc_end *end, uint32_t wanted)
@@ -140,7 +140,7 @@ static void what_the_dead_had_in_hand_comes_again_and_is_marked(void **state)
 	pabal__spsc_publish(&consumer, 1);
 
 	consumer = end_of(false);
-	assert_int_equal(pabal__spsc_adopt(&consumer), PABAL__RING_DONE);
+	assert_int_equal(pabal__spsc_adopt(&consumer, 1), PABAL__RING_DONE);
 	assert_int_equal(look(&consumer, 4), 3);
 	assert_int_equal(pabal__spsc_run(&consumer, 3, &run, &again), 1);
 	assert_true(again);
@@ -150,6 +150,56 @@ static void what_the_dead_had_in_hand_comes_again_and_is_marked(void **state)
 	assert_int_equal(pabal__spsc_run(&consumer, 2, &run, &again), 2);
 	assert_false(again);
 	get(3, 2);
+}
+
+static void expect_handed(uint64_t whose, uint64_t in_hand, uint64_t back)
+{
+	uint64_t put_count, got, held = 77, rest = 77;
+
+	assert_true(pabal__spsc_count(&shared, CAPACITY, &put_count, &got));
+	pabal__spsc_count_handed(&shared, put_count, got, whose, &held, &rest);
+	assert_int_equal(held, in_hand);
+	assert_int_equal(rest, back);
+}
+
+/* Two of four in hand, dead; the next one has a place, and is killed before it has begun; the third takes one. */
+static void what_was_handed_out_is_told_by_whom(void **state)
+{
+	void *run;
+	bool again;
+
+	(void)state;
+	expect_handed(0, 0, 0);
+	put(1, 4);
+	assert_int_equal(look(&consumer, 4), 4);
+	pabal__spsc_run(&consumer, 2, &run, &again);
+	pabal__spsc_hand_out(&consumer, 2);
+	expect_handed(1, 2, 0);
+	expect_handed(2, 0, 2); /* not this one */
+	expect_handed(0, 0, 2); /* nobody */
+	consumer = end_of(false);
+	assert_int_equal(pabal__spsc_adopt(&consumer, 3), PABAL__RING_DONE);
+	expect_handed(3, 0, 2);
+	assert_int_equal(look(&consumer, 4), 4);
+	pabal__spsc_hand_out(&consumer, 1);
+	expect_handed(3, 1, 1);
+	pabal__spsc_publish(&consumer, 1);
+	expect_handed(3, 0, 1);
+	get(2, 1);
+	expect_handed(3, 0, 0);
+	pabal__spsc_hand_out(&consumer, 2);
+	expect_handed(3, 2, 0);
+	pabal__spsc_publish(&consumer, 2);
+	expect_handed(3, 0, 0);
+	for (uint64_t lie = UINT64_MAX - 3; lie != 20; lie++) { /* never more than there is */
+		uint64_t held = 0, rest = 0;
+
+		atomic_store(&shared.handed, lie);
+		atomic_store(&shared.came, 7 * lie);
+		atomic_store(&shared.out, 3 * lie);
+		pabal__spsc_count_handed(&shared, 4, 2, 3, &held, &rest);
+		assert_in_range(held + rest, 0, 2);
+	}
 }
 
 static void a_producer_that_died_before_it_published_left_nothing(void **state)
@@ -162,7 +212,7 @@ static void a_producer_that_died_before_it_published_left_nothing(void **state)
 	pabal__spsc_run(&producer, 3, &run, &again);
 	memset(run, 0xff, 3 * sizeof *items);
 	producer = end_of(true);
-	assert_int_equal(pabal__spsc_adopt(&producer), PABAL__RING_DONE);
+	assert_int_equal(pabal__spsc_adopt(&producer, 1), PABAL__RING_DONE);
 	assert_int_equal(look(&producer, 9), 3);
 	put(3, 3);
 	get(1, 5);
@@ -203,14 +253,14 @@ static void nobody_begins_on_impossible_positions(void **state)
 	(void)state;
 	atomic_store(&shared.head, 7);
 	atomic_store(&shared.tail, 7 + CAPACITY + 1);
-	assert_int_equal(pabal__spsc_adopt(&producer), PABAL__RING_CORRUPT);
-	assert_int_equal(pabal__spsc_adopt(&consumer), PABAL__RING_CORRUPT);
+	assert_int_equal(pabal__spsc_adopt(&producer, 1), PABAL__RING_CORRUPT);
+	assert_int_equal(pabal__spsc_adopt(&consumer, 1), PABAL__RING_CORRUPT);
 	assert_false(pabal__spsc_count(&shared, CAPACITY, &put_count, &got));
 	atomic_store(&shared.tail, 7 + CAPACITY);
-	assert_int_equal(pabal__spsc_adopt(&producer), PABAL__RING_DONE);
+	assert_int_equal(pabal__spsc_adopt(&producer, 1), PABAL__RING_DONE);
 	assert_int_equal(producer.index, 7 % CAPACITY + 5 - CAPACITY);
 	atomic_store(&shared.handed, 1000); /* marks nothing */
-	assert_int_equal(pabal__spsc_adopt(&consumer), PABAL__RING_DONE);
+	assert_int_equal(pabal__spsc_adopt(&consumer, 1), PABAL__RING_DONE);
 	assert_int_equal(consumer.again, 7);
 	assert_true(pabal__spsc_count(&shared, CAPACITY, &put_count, &got));
 	assert_int_equal(put_count - got, CAPACITY);
@@ -266,6 +316,7 @@ int main(void)
 		cmocka_unit_test_setup(nothing_is_seen_before_it_is_published, set_up),
 		cmocka_unit_test_setup(a_run_ends_at_the_wrap, set_up),
 		cmocka_unit_test_setup(what_the_dead_had_in_hand_comes_again_and_is_marked, set_up),
+		cmocka_unit_test_setup(what_was_handed_out_is_told_by_whom, set_up),
 		cmocka_unit_test_setup(a_producer_that_died_before_it_published_left_nothing, set_up),
 		cmocka_unit_test_setup(impossible_positions_are_corrupt, set_up),
 		cmocka_unit_test_setup(nobody_begins_on_impossible_positions, set_up),
