@@ -20,13 +20,33 @@ int pabal__buffer_refuse(const pabal_buffer *buffer, bool write)
 	return pabal__fail_with(-EINVAL, "the time-out is negative: PABAL_NOWAIT, PABAL_FOREVER or nanoseconds");
 }
 
-int pabal__buffer_say(int error)
+/* What the call found, on the side that it was about. */
+static int say_not_now(int error, const pabal_buffer *buffer, bool reading)
+{
+	const struct pabal__shape *shape = &buffer->base.segment.shape;
+	bool late = error == -ETIMEDOUT;
+
+	if (reading && shape->flags & PABAL_BUFFER_LATEST)
+		return pabal__fail_with(error, late ? "the time was up before there was an item that this handle did not get yet"
+						    : "not now: there is no item that this handle did not get yet; give a time-out to wait");
+	if (reading)
+		return pabal__fail_with(error, late ? "the time was up before the buffer had an item"
+						    : "not now: the buffer is empty; give a time-out to wait");
+	if (shape->on_full == PABAL_FULL_DROP_OLDEST)
+		return pabal__fail_with(
+			error, late ? "the time was up before the buffer had room: takes hold all its memory"
+				    : "not now: takes hold all memory of the buffer, so that nothing can be dropped; give a time-out to wait");
+	if (shape->on_full == PABAL_FULL_FAIL)
+		return pabal__fail_with(error, "not now: the buffer is full, and was created not to wait then");
+	return pabal__fail_with(error, late ? "the time was up before the buffer had room" : "not now: the buffer is full; give a time-out to wait");
+}
+
+int pabal__buffer_say(int error, const pabal_buffer *buffer, const struct pabal__side *side)
 {
 	switch (error) {
 	case -EAGAIN:
-		return pabal__fail_with(error, "not now: the buffer is full, or empty; give a time-out to wait");
 	case -ETIMEDOUT:
-		return pabal__fail_with(error, "the time was up before the buffer had room, or an item");
+		return say_not_now(error, buffer, side == &buffer->base.receiving);
 	case -EINTR:
 		return pabal__fail_with(error, "a signal handler ran while the call waited: call again, or open with PABAL_RESTART");
 	case -ECANCELED:
@@ -47,7 +67,7 @@ int pabal__buffer_do(struct pabal__buffer_call *call, struct pabal__side *side, 
 
 	if (r > 0)
 		r = pabal__mailbox_go_on(&call->call, side, r, timeout_ns);
-	return r < 0 ? pabal__buffer_say(r) : r;
+	return r < 0 ? pabal__buffer_say(r, call->buffer, side) : r;
 }
 
 static int attempt(void *argument)

@@ -110,8 +110,8 @@ static inline int pabal__buffer_check(const pabal_buffer *buffer, bool write, in
 	return pabal__buffer_refuse(buffer, write);
 }
 
-/* The sentence for an error that is no mistake of the caller. Returns @error. */
-int pabal__buffer_say(int error) __attribute__((cold));
+/* The sentence for an error that is no mistake of the caller, in a call on that side. Returns @error. */
+int pabal__buffer_say(int error, const pabal_buffer *buffer, const struct pabal__side *side) __attribute__((cold));
 
 /* Attempt, and wait if need be. */
 int pabal__buffer_do(struct pabal__buffer_call *call, struct pabal__side *side, int64_t timeout_ns);

@@ -17,12 +17,12 @@ static int busy(const char *what)
 			      : pabal__fail_with(-EBUSY, "items that this handle took are not released: release them first");
 }
 
-/* May we put (get) now? Under the lock of the side. */
-static inline int may_put(pabal_buffer *buffer)
+/* May we put (get) @count now? Nothing always, and it claims no place. Under the lock of the side. */
+static inline int may_put(pabal_buffer *buffer, uint32_t count)
 {
-	int r = __builtin_expect(buffer->has_role[PABAL__PRODUCER], 1) ? 0 : pabal__role_claim(buffer, PABAL__PRODUCER);
+	int r = __builtin_expect(buffer->has_role[PABAL__PRODUCER], 1) || !count ? 0 : pabal__role_claim(buffer, PABAL__PRODUCER);
 
-	return r == 0 && buffer->loaned ? busy("loan") : r;
+	return r == 0 && buffer->loaned && count ? busy("loan") : r;
 }
 
 static inline int may_get(pabal_buffer *buffer)
@@ -53,7 +53,7 @@ static int put(struct pabal__buffer_call *call)
 	if (pabal__object_ended(&buffer->base.segment))
 		return -ESHUTDOWN;
 	entered = pabal__side_enter(&buffer->base, &buffer->base.sending);
-	r = may_put(buffer);
+	r = may_put(buffer, call->count);
 	while (r == 0 && call->done < call->count) {
 		r = reason(pabal__spsc_look(&buffer->producer, call->count - call->done, &some));
 		if (r)
@@ -79,7 +79,7 @@ static int loan(struct pabal__buffer_call *call)
 	if (pabal__object_ended(&buffer->base.segment))
 		return -ESHUTDOWN;
 	entered = pabal__side_enter(&buffer->base, &buffer->base.sending);
-	r = may_put(buffer);
+	r = may_put(buffer, call->count);
 	if (r == 0)
 		r = reason(pabal__spsc_look(&buffer->producer, call->count, &some));
 	if (r == 0) {
