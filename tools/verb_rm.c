@@ -2,6 +2,8 @@
 /*
  * verb_rm.c - pabal rm NAME...: remove objects. Each failure is reported, and the others are removed all the same.
  */
+#include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <pabal/pabal.h>
@@ -32,10 +34,15 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	}
 }
 
-/* What it is decides by which call it goes; what cannot be looked into is a mailbox until that call says otherwise. */
+/* What it is decides by which call it goes; what cannot be looked into is a mailbox until that call says otherwise. What is not there is none of any kind. */
 static int destroy(const char *name)
 {
-	switch (object_find_kind(name)) {
+	uint32_t kind = object_find_kind(name);
+	int r = kind ? 0 : pabal_check(name, NULL);
+
+	if (r == -ENOENT)
+		return r;
+	switch (kind) {
 	case PABAL_KIND_REGION:
 		return pabal_region_destroy(name);
 	case PABAL_KIND_BUFFER:

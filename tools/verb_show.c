@@ -147,14 +147,11 @@ static void print_participants(const struct object *object)
 /* A name that is not listed: let the library say why, it knows whether there is no such file or one that is not ours. */
 static int report_absent(const char *name)
 {
-	static const struct pabal_mailbox_opts opts = { .struct_size = sizeof(opts), .flags = PABAL_READ_ONLY };
-	pabal_mailbox *mailbox;
-	int r;
+	int r = pabal_check(name, NULL); /* of any kind */
 
-	r = pabal_mailbox_open(name, &opts, &mailbox);
 	if (r < 0)
 		return report_call(r);
-	pabal_mailbox_close(mailbox); /* made in this very moment */
+	/* made in this very moment */
 	return report("'%s' is there only now; try again", name);
 }
 
