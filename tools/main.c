@@ -17,7 +17,7 @@
 #include "verb.h"
 
 static const struct verb verbs[] = {
-	{ "create", "make a mailbox, or a buffer", verb_create },
+	{ "create", "make a mailbox, a buffer or a region", verb_create },
 	{ "send", "send a message: a text, standard input, or each of its lines", verb_send },
 	{ "recv", "receive messages and write them to standard output", verb_recv },
 	{ "put", "put items from standard input into a buffer", verb_put },
@@ -36,7 +36,7 @@ static const struct verb verbs[] = {
 static void print_help(FILE *stream)
 {
 	fputs("Usage: pabal VERB [OPTION...] [NAME | @PROCESS] ...\n"
-	      "Mailboxes, buffers and links between the processes of this machine, without a daemon.\n\n",
+	      "Mailboxes, buffers, regions and links between the processes of this machine, without a daemon.\n\n",
 	      stream);
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 		fprintf(stream, "  %-10s %s\n", verbs[i].name, verbs[i].summary);
