@@ -56,7 +56,7 @@ int verb_gc(int argc, char **argv)
 		parse,
 		NULL,
 		"Bury the dead in all objects and give unused memory back.\v"
-		"The living bury the dead as they go; this is for objects that nobody is using.",
+		"The living bury the dead as they go; this is for objects that nobody is using. Names and sockets of the dead are removed as well.",
 		NULL,
 		NULL,
 		NULL,

@@ -239,7 +239,9 @@ struct pabal_gc_result {
  * pabal_gc() - bury all the dead in all objects that may be written, and give unused memory back.
  * @ret_result: what was done; may be NULL.
  *
- * Nothing depends on it: the living bury the dead as they go. It is for objects that nobody is using.
+ * Nothing depends on it: the living bury the dead as they go. It is for objects that nobody is using. It removes as well what the dead left in the directory: names of
+ * processes, and sockets of processes (".sock-") and of descriptors (".bell-") that nobody holds any more, also those of objects that are gone. Sockets of other
+ * users are left alone.
  *
  * Return: 0. Objects that may not be written are passed over.
  * Threads: any. Blocks: while somebody else buries the same dead. Ownership: nothing passes. If the peer dies: it is buried.

@@ -72,7 +72,8 @@ struct pabal_buffer_stats {
  * pabal_buffer_create() - make a buffer and open it.
  * @name: 1 to 127 bytes of [A-Za-z0-9._-], not starting with a dot.
  * @item_size: bytes of an item, 1 to 2^32.
- * @capacity: items that may wait, exactly: 1 to 2^19, with SPSC to 2^30, together up to 2^40 bytes. LATEST keeps one, whatever it says.
+ * @capacity: items that may wait, exactly: 1 to 2^19, with SPSC to 2^30, together up to 2^40 bytes. LATEST keeps one, whatever it says,
+ * but it must be in this range all the same.
  * @opts: may be NULL.
  * @ret_buffer: the handle.
  *
@@ -103,19 +104,21 @@ PABAL_EXPORT int pabal_buffer_open(const char *name, const struct pabal_buffer_o
 /**
  * pabal_buffer_put() - put copies of items.
  * @items: @count items side by side.
- * @count: how many; 0 does nothing.
+ * @count: how many; 0 does nothing, and claims no place.
  * @ret_count: how many are in; may be NULL.
  * @timeout_ns: how long to wait until all are in.
  *
  * When the call ends early (the time is up, a signal, an interrupt, PABAL_FULL_FAIL) and some are in, it returns 0 with fewer in @ret_count; an interrupt then ends
- * the next wait as well. With @ret_count NULL it returns the error, and some may be in. PABAL_FULL_DROP_OLDEST never waits for room: it drops the oldest items, and counts them.
+ * the next wait as well. With @ret_count NULL it returns the error, and some may be in. PABAL_FULL_DROP_OLDEST drops the oldest of the items that wait, and
+ * counts them, but none that is taken: when takes hold all memory that the buffer may have, it waits for a release, up to @timeout_ns; and a full file system is -ENOSPC
+ * there as well.
  * LATEST publishes the last of the items; the others count as replaced.
  *
  * Return: 0: they are in, and survive this process.
  * Threads: any; puts on one handle exclude each other. Blocks: while full, up to @timeout_ns. Ownership: @items stays the caller's.
  * If the peer dies: a consumer that died in the middle of a get is repaired; nobody waits for it once the kernel let go of it.
- * Errors, none in: -EAGAIN (PABAL_NOWAIT or PABAL_FULL_FAIL, full), -ETIMEDOUT, -EINTR, -ECANCELED, -EBUSY (SPSC: another is the producer; a loan of this handle is
- * not ended, also LATEST), -ENOSPC (the file system is full), -ESHUTDOWN, -EBADMSG, -ESTALE, -EPERM (read-only handle), -EINVAL.
+ * Errors, none in: -EAGAIN (PABAL_NOWAIT or PABAL_FULL_FAIL, full; DROP_OLDEST: takes hold everything), -ETIMEDOUT, -EINTR, -ECANCELED, -EBUSY (SPSC: another is the
+ * producer; a loan of this handle is not ended, also LATEST), -ENOSPC (the file system is full), -ESHUTDOWN, -EBADMSG, -ESTALE, -EPERM (read-only handle), -EINVAL.
  */
 PABAL_EXPORT int pabal_buffer_put(pabal_buffer *buffer, const void *items, uint32_t count, uint32_t *ret_count, int64_t timeout_ns);
 

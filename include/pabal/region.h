@@ -52,7 +52,7 @@ struct pabal_region_opts {
 struct pabal_region_stats {
 	size_t struct_size;  /**< set it to sizeof(struct pabal_region_stats) */
 	uint64_t size;       /**< bytes of data */
-	uint64_t memory;     /**< bytes of memory that the region really uses, its own tables included */
+	uint64_t memory;     /**< bytes of memory that the region really uses, its own tables included: more than size, once all of it has memory */
 	uint64_t inherited;  /**< times that a lock was taken from a dead holder, or given back for it, since creation */
 	uint64_t late_wakes; /**< times that a sleeper found something only because its wait slice ended, since creation */
 	uint32_t locks, events;
