@@ -48,9 +48,11 @@ extern "C" {
 
 /** Flags that every create and open knows; a flag that a call does not know is -EINVAL. */
 enum pabal_flags {
-	PABAL_EXIST_OK = 1u << 0,      /**< create: open an existing object of the same shape; another shape is -EEXIST */
-	PABAL_READ_ONLY = 1u << 1,     /**< open: look, do not touch; everything but stat is -EPERM */
-	PABAL_WAIT_EXISTS = 1u << 2,   /**< open: wait up to wait_ns for the object to be created */
+	PABAL_EXIST_OK = 1u << 0,  /**< create: open an existing object of the same shape; another shape is -EEXIST */
+	PABAL_READ_ONLY = 1u << 1, /**< open: look, do not touch; everything but stat is -EPERM */
+	PABAL_WAIT_EXISTS =
+		1u
+		<< 2, /**< open: wait up to wait_ns for the object to be created; after a wait the kernel may take up to a second more to end its watch */
 	PABAL_WAIT_SPIN = 1u << 3,     /**< never sleep: for a core of one's own */
 	PABAL_WAIT_BLOCK = 1u << 4,    /**< sleep at once; with neither flag waiting is adaptive */
 	PABAL_SINGLE_THREAD = 1u << 5, /**< this handle is used by one thread at a time: leave the handle's lock out */

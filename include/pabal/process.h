@@ -185,7 +185,8 @@ PABAL_EXPORT int pabal_process_interrupt(pabal_process *self);
  * pabal_process_close() - give the name up, and close all links.
  * @self: may be NULL.
  *
- * Return: NULL. Threads: no other thread may use the handle or its links: interrupt first. Blocks: never. Ownership: link handles end with it. If the peer dies: nothing. Errors: none.
+ * Return: NULL. Threads: no other thread may use the handle or its links: interrupt first. Blocks: for nobody; right after a wait for a name that nobody had, the kernel may take up to a second to end its watch
+ * of the directory, when the name is given up and the links are closed already. Ownership: link handles end with it. If the peer dies: nothing. Errors: none.
  */
 PABAL_EXPORT pabal_process *pabal_process_close(pabal_process *self);
 

@@ -82,7 +82,7 @@ static void absent(pabal_process *self, struct pabal__opening *opening)
 {
 	hang_up(self, opening);
 	opening->state = PABAL__ASK_ABSENT;
-	opening->look_at = self->watch >= 0 ? INT64_MAX : pabal__clock_now() + PABAL__RETRY_NS;
+	opening->look_at = self->watched >= 0 ? INT64_MAX : pabal__clock_now() + PABAL__RETRY_NS;
 }
 
 /* Watch the directory, and then look into it once more: what comes after that look is not missed. */
@@ -90,28 +90,30 @@ static void watch(pabal_process *self)
 {
 	int fd;
 
-	if (self->watch >= 0)
-		return;
-	fd = pabal__watch_open(self->directory.path);
-	if (fd < 0)
-		return; /* no watches left for this user: looked at every 20 ms instead */
-	if (pabal__epoll_add(self->door, fd, pabal__event(PABAL__EVENT_WATCH, 0)) < 0) {
-		close(fd);
-		return;
+	if (self->watch < 0) {
+		fd = pabal__watch_open();
+		if (fd < 0)
+			return; /* none left for this user: looked at every 20 ms instead, as where the watch is refused */
+		if (pabal__epoll_add(self->door, fd, pabal__event(PABAL__EVENT_WATCH, 0)) < 0) {
+			close(fd);
+			return;
+		}
+		self->watch = fd;
 	}
-	self->watch = fd;
+	if (self->watched < 0)
+		self->watched = pabal__watch_begin(self->watch, self->directory.path);
 }
 
+/* Nobody is waited for. The descriptor stays, since to close it takes long (platform/watch.h), and the handle's lock is held. */
 static void unwatch(pabal_process *self)
 {
 	for (struct pabal__opening *opening = self->openings; opening; opening = opening->next)
 		if (opening->users && !opening->error)
 			return;
-	if (self->watch < 0)
+	if (self->watched < 0)
 		return;
-	pabal__epoll_remove(self->door, self->watch);
-	close(self->watch);
-	self->watch = -1;
+	pabal__watch_end(self->watch, self->watched);
+	self->watched = -1;
 }
 
 /* Connected: say HELLO. */
@@ -290,7 +292,7 @@ void pabal__asks_close(pabal_process *self, bool left)
 	}
 }
 
-int pabal__ask_begin(pabal_process *self, const char *peer, struct pabal__opening **ret_opening)
+int pabal__ask_begin(pabal_process *self, const char *peer, bool waits, struct pabal__opening **ret_opening)
 {
 	struct pabal__opening *opening = pabal__ask_find(self, peer);
 
@@ -308,7 +310,7 @@ int pabal__ask_begin(pabal_process *self, const char *peer, struct pabal__openin
 	opening->users++;
 	if (opening->state != PABAL__ASK_SENT && !opening->error)
 		ask(self, opening);
-	if (opening->state == PABAL__ASK_ABSENT && !opening->error && self->watch < 0) {
+	if (waits && opening->state == PABAL__ASK_ABSENT && !opening->error && self->watched < 0) {
 		watch(self);
 		ask(self, opening); /* it may have come between the look and the watch */
 	}

@@ -203,15 +203,24 @@ int pabal__object_create(const struct pabal__object_request *request, struct pab
 	return r;
 }
 
-/* Open, and while there is no such name and time is left, wait for it. */
+/*
+ * Open, and while there is no such name and time is left, wait for it. What is there already is not waited for; else the close at the end may take a while (platform/watch.h). No lock is held then, and
+ * there is no handle yet that could keep the descriptor.
+ */
 static int open_when_there(const struct pabal__directory *directory, const struct pabal__object_request *request, struct pabal__seat *ret_seat)
 {
 	int64_t deadline = pabal__clock_deadline(request->wait_ns);
-	int watch, r;
+	int r = open_in(directory, request, ret_seat), watch;
 
-	watch = pabal__watch_open(directory->path);
-	if (watch < 0)
-		return pabal__fail(watch, "cannot watch directory %s: %s", directory->path, strerror(-watch));
+	if (r != -ENOENT)
+		return r;
+	watch = pabal__watch_open();
+	r = watch < 0 ? watch : pabal__watch_begin(watch, directory->path);
+	if (r < 0) {
+		if (watch >= 0)
+			close(watch);
+		return pabal__fail(r, "cannot watch directory %s: %s", directory->path, strerror(-r));
+	}
 	for (;;) {
 		r = open_in(directory, request, ret_seat);
 		if (r != -ENOENT)

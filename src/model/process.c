@@ -168,7 +168,8 @@ static bool fds_are_ours(const pabal_process *self)
 
 static void forget_fds(pabal_process *self)
 {
-	self->listener = self->door = self->inside = self->outside = self->ready = self->alarm = self->notify = self->watch = self->spare = -1;
+	self->listener = self->door = self->inside = self->outside = self->ready = self->alarm = self->notify = self->watch = self->watched =
+		self->spare = -1;
 	atomic_store_explicit(&self->has_outside, false, memory_order_relaxed);              /* no other thread uses the handle any more */
 	self->directory.fd = open(self->directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* the name is given up all the same */
 	for (uint32_t i = 0; i < PABAL__CALLERS; i++)
@@ -208,9 +209,9 @@ static void free_handle(pabal_process *self, bool left)
 	close_fd(self->door);
 	close_fd(self->alarm);
 	close_fd(self->notify);
-	close_fd(self->watch);
 	close_fd(self->spare);
 	pabal__directory_close(&self->directory);
+	close_fd(self->watch); /* the last one, since it can take a while (platform/watch.h): no lock is held, and the name and the links are gone */
 	pthread_mutex_destroy(&self->lock);
 	self->magic = 0;
 	free(self);
@@ -246,7 +247,8 @@ static int make_handle(const struct pabal_process_opts *opts, pabal_process **re
 
 	if (!self)
 		return pabal__fail_with(-ENOMEM, "no memory for a process handle");
-	self->listener = self->door = self->inside = self->outside = self->ready = self->alarm = self->notify = self->watch = self->spare = -1;
+	self->listener = self->door = self->inside = self->outside = self->ready = self->alarm = self->notify = self->watch = self->watched =
+		self->spare = -1;
 	self->directory.fd = -1;
 	self->holder.fd = -1;
 	self->flags = opts->flags;

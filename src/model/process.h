@@ -105,7 +105,8 @@ struct pabal_process {
 	int ready;          /* eventfd, outside: there may be something although no socket says so */
 	int alarm;          /* eventfd: whoever of us sleeps on inside must look */
 	int notify;         /* eventfd, inside: a call on a link swallowed a byte that one of us may wait for */
-	int watch;          /* inotify of the directory, while somebody is waited for; or -1 */
+	int watch;          /* inotify, from the first wait for a name that nobody has until close; or -1 */
+	int watched;        /* the number of the directory's watch in it, while somebody is waited for; or -1 */
 	int spare;          /* a descriptor to give up for refusing a caller when there is no other, or -1 */
 	bool deaf;          /* the listener is not in the door for a while: no descriptors */
 	int64_t hear_at;
@@ -188,7 +189,7 @@ void pabal__answer_listener(pabal_process *self);
 void pabal__answer_caller(pabal_process *self, uint64_t number);
 
 /* ask.c: an opening of this name, new or under way; what happens to it; our memory for a link. */
-int pabal__ask_begin(pabal_process *self, const char *peer, struct pabal__opening **ret_opening);
+int pabal__ask_begin(pabal_process *self, const char *peer, bool waits, struct pabal__opening **ret_opening);
 void pabal__ask_end(pabal_process *self, struct pabal__opening *opening); /* this caller waits no more */
 void pabal__ask_event(pabal_process *self, uint64_t number);
 void pabal__ask_timers(pabal_process *self, int64_t now);
@@ -239,6 +240,7 @@ struct pabal__talk {
 	struct pabal__opening *opening;
 	struct pabal__party *room_of; /* a send waits for room in this one */
 	bool reads;                   /* waits for messages */
+	bool waits;                   /* may sleep */
 	bool entered;                 /* has the lock */
 	bool ended;                   /* the link that was looked at last has ended */
 	uint32_t what;                /* enum pabal_wait_what */

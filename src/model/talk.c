@@ -80,7 +80,7 @@ static int open_link(struct pabal__talk *talk)
 
 	talk->what = PABAL_WAITS_PEER;
 	if (!talk->opening) {
-		r = pabal__ask_begin(talk->self, talk->peer, &talk->opening);
+		r = pabal__ask_begin(talk->self, talk->peer, talk->waits, &talk->opening);
 		if (r < 0)
 			return r;
 	}

@@ -365,6 +365,7 @@ int pabal__talk_run(struct pabal__talk *talk, int64_t timeout_ns)
 	pabal_process *self = talk->self;
 	int r;
 
+	talk->waits = timeout_ns != PABAL_NOWAIT;
 	talk->entered = pabal__process_enter(self);
 	if (pabal__clock_coarse() - self->served > SERVE_NS)
 		pabal__door_serve(self);

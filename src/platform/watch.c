@@ -13,19 +13,30 @@
 #include "base/error.h"
 #include "platform/clock.h"
 
-int pabal__watch_open(const char *path)
+int pabal__watch_open(void)
 {
 	int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 
-	if (watch < 0)
-		return pabal__errno();
-	if (inotify_add_watch(watch, path, IN_CREATE | IN_MOVED_TO | IN_ATTRIB) < 0) {
-		int r = pabal__errno();
+	return watch < 0 ? pabal__errno() : watch;
+}
 
-		close(watch);
-		return r;
+int pabal__watch_begin(int watch, const char *path)
+{
+	int number = inotify_add_watch(watch, path, IN_CREATE | IN_MOVED_TO | IN_ATTRIB);
+
+	return number < 0 ? pabal__errno() : number;
+}
+
+void pabal__watch_end(int watch, int number)
+{
+	char events[4096];
+
+	/* Where it is refused, the descriptor is another file by now, and what can be read there is not ours. */
+	if (inotify_rm_watch(watch, number))
+		return;
+	/* The end itself is told, too. */
+	while (read(watch, events, sizeof events) > 0) {
 	}
-	return watch;
 }
 
 int pabal__watch_wait(int watch, int64_t deadline)

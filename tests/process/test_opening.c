@@ -73,7 +73,7 @@ static void write_all_letters(pabal_process *self, int me, int count)
 	struct pabal__opening *opening;
 
 	for (int i = 1; i < count; i++) {
-		child_equal(pabal__ask_begin(self, name_of((me + i) % count), &opening), 0);
+		child_equal(pabal__ask_begin(self, name_of((me + i) % count), false, &opening), 0);
 		child_equal(opening->state, PABAL__ASK_SENT);
 		pabal__ask_end(self, opening);
 	}
@@ -355,7 +355,7 @@ static void a_second_link_is_refused(void **state)
 			pabal_process_accept(other, &accepted, PABAL_NOWAIT);
 		pabal__fault_hits = 0;
 		pabal__fault_on = with_fault ? PABAL__FAULT_NO_DUPLICATE : PABAL__FAULT_NONE;
-		assert_int_equal(pabal__ask_begin(one, "two", &opening), 0); /* past the look whether there is a link */
+		assert_int_equal(pabal__ask_begin(one, "two", false, &opening), 0); /* past the look whether there is a link */
 		assert_int_equal(pabal_process_accept(other, &accepted, PABAL_NOWAIT), with_fault ? 0 : -EAGAIN);
 		assert_int_equal(other->party_count, with_fault ? 2 : 1);
 		assert_int_equal(pabal__fault_hits > 0, with_fault);
