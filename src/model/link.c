@@ -58,6 +58,16 @@ int pabal__link_break(struct pabal_link *link)
 	return -EBADMSG;
 }
 
+/*
+ * A process that dies has its descriptors closed one by one: the channel may be gone a moment before the socket that tells of the end. Its last words are there all the same, since it does not run any more; and who
+ * closes in an orderly way has said so before it closed anything.
+ */
+int pabal__link_channel_end(struct pabal_link *link)
+{
+	atomic_store_explicit(&link->bell.hung_up, true, memory_order_release); /* pairs with the acquire of pabal__doorbell_end() */
+	return pabal__doorbell_end(&link->bell);
+}
+
 static void init_sending(struct pabal_link *link)
 {
 	struct pabal__link_sending *sending = &link->sending;

@@ -212,6 +212,9 @@ static inline void pabal__link_leave(pthread_mutex_t *lock, bool entered)
 		pthread_mutex_unlock(lock);
 }
 
+/* Nobody has the other end of a channel for descriptors any more: why nothing can be sent. */
+int pabal__link_channel_end(struct pabal_link *link) __attribute__((cold));
+
 /* The peer's memory made no sense. */
 int pabal__link_break(struct pabal_link *link) __attribute__((cold));
 

@@ -42,7 +42,18 @@ int pabal__link_fds_send(int socket, uint32_t number, const int *fds, uint32_t c
 	memcpy(CMSG_DATA(header), fds, count * sizeof *fds);
 	if (sendmsg(socket, &packet, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		return 0;
-	return errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS ? 1 : pabal__errno();
+	switch (errno) {
+	case EAGAIN:
+	case ENOBUFS:
+	case ETOOMANYREFS:
+		return 1;
+	case EPIPE:
+	case ECONNRESET: /* what was on its way there was thrown away */
+	case ENOTCONN:
+		return -EPIPE;
+	default:
+		return pabal__errno();
+	}
 }
 
 static void close_all(const int *fds, uint32_t count)

@@ -51,6 +51,8 @@ static int send_fds(struct pabal__link_send *send)
 
 	if (r == 0)
 		link->sending.fd_lots++;
+	if (r == -EPIPE)
+		return pabal__link_channel_end(link);
 	return r > 0 ? PABAL__DOORBELL_WAIT : r;
 }
 

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_link_fds - messages with descriptors: what a send says when they cannot go.
+ *
+ * Both sides are in this process. What the kernel does to a peer that dies, closing its descriptors one by one, is done by hand here, so that each state stands still.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "support/link_pair.h"
+
+static pabal_link *links[2];
+static int fds[PABAL_LINK_FDS_MAX];
+static const struct pabal_message_opts one = { .struct_size = sizeof one, .fds = fds, .fd_count = 1 };
+
+/* The other side's end of the channel on which links[0] sends. */
+static void close_channel(void)
+{
+	close(links[1]->fds_in);
+	links[1]->fds_in = -1;
+}
+
+static void close_both(void)
+{
+	pabal_link_close(links[0]);
+	pabal_link_close(links[1]);
+}
+
+static void the_channel_of_a_dead_peer_goes_before_its_socket(void **state)
+{
+	char byte;
+
+	(void)state;
+	/* With descriptors on their way there, and without: the kernel has two words for it. */
+	for (int under_way = 0; under_way < 2; under_way++) {
+		link_pair_default(0, links);
+		assert_int_equal(pabal_link_send(links[1], "last", 4, PABAL_NOWAIT), 0);
+		for (int i = 0; i < under_way; i++)
+			assert_int_equal(pabal_link_send_with(links[0], &one, "x", 1, PABAL_NOWAIT), 0);
+		close_channel();
+		assert_int_equal(pabal_link_send_with(links[0], &one, "x", 1, under_way ? PABAL_NOWAIT : HANG), -EOWNERDEAD);
+		assert_non_null(strstr(pabal_error_detail(), "died"));
+		assert_int_equal(pabal_link_send(links[0], "x", 1, PABAL_NOWAIT), -EOWNERDEAD);          /* and so it stays */
+		assert_int_equal(pabal_link_receive(links[0], &byte, 0, NULL, PABAL_NOWAIT), -EMSGSIZE); /* but for what it had sent */
+		close_both();
+	}
+}
+
+static void the_channel_of_one_that_closes_is_no_death(void **state)
+{
+	(void)state;
+	link_pair_default(0, links);
+	close_channel();
+	assert_int_equal(pabal_link_close(links[1]) == NULL, 1);
+	links[1] = NULL;
+	assert_int_equal(pabal_link_send_with(links[0], &one, "x", 1, PABAL_NOWAIT), -EPIPE);
+	assert_non_null(strstr(pabal_error_detail(), "closed the link"));
+	assert_int_equal(pabal__link_channel_end(links[0]), -EPIPE); /* where the send had looked before */
+	pabal_link_close(links[0]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_channel_of_a_dead_peer_goes_before_its_socket),
+		cmocka_unit_test(the_channel_of_one_that_closes_is_no_death),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
