@@ -66,14 +66,43 @@ const char *pabal_error_detail(void)
 	return last_sentence ? last_sentence : "";
 }
 
+/* A control character of ASCII, or the first byte of one in UTF-8 beyond it: what would break the line, or command a terminal. How many bytes it has, or 0. */
+static int control_bytes(const char *text)
+{
+	unsigned char byte = (unsigned char)text[0];
+
+	if (byte < ' ' || byte == 0x7f)
+		return 1;
+	return byte == 0xc2 && ((unsigned char)text[1] & 0xe0) == 0x80 ? 2 : 0;
+}
+
+/* Names and paths come from whoever calls, and with them any bytes; a sentence is one line that can be printed. */
+static void keep_printable(const char *text)
+{
+	size_t at = 0;
+
+	while (*text && at + sizeof "\\xff\\xff" <= sizeof sentence_buffer) {
+		int count = control_bytes(text);
+
+		if (!count)
+			sentence_buffer[at++] = *text++;
+		for (; count > 0; count--, text++)
+			at += (size_t)snprintf(sentence_buffer + at, sizeof sentence_buffer - at, *text == '\n' ? "\\n" : "\\x%02x",
+					       (unsigned)(unsigned char)*text);
+	}
+	sentence_buffer[at] = 0;
+}
+
 int pabal__say(const char *format, ...)
 {
 	int saved = errno;
+	char text[sizeof sentence_buffer];
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(sentence_buffer, sizeof sentence_buffer, format, arguments);
+	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
+	keep_printable(text);
 	last_sentence = sentence_buffer;
 	errno = saved;
 	return 0;

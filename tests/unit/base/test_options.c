@@ -48,6 +48,12 @@ static void errors_have_words_and_a_sentence(void **state)
 	assert_int_equal(pabal__fail(-EBADMSG, "number %d", 7), -EBADMSG);
 	assert_string_equal(pabal_error_detail(), "number 7");
 	assert_int_equal(errno, 5);
+	for (int size = 480; size < 520; size++) { /* what is too long is cut, between two characters */
+		assert_int_equal(pabal__fail(-EBADMSG, "%*s\n\x1b\xc2\x9b", size, "end"), -EBADMSG);
+		assert_in_range(strlen(pabal_error_detail()), 480, 511);
+		assert_null(strchr(pabal_error_detail(), '\n'));
+		assert_null(strchr(pabal_error_detail(), 0x1b));
+	}
 	assert_int_equal(pabal__fail_with(-EPIPE, "constant"), -EPIPE);
 	assert_string_equal(pabal_error_detail(), "constant");
 }
