@@ -47,8 +47,12 @@ int pabal__link_words(int error)
 	case -ENOSPC:
 	case -ENOMEM:
 		return pabal__fail_with(error, "there is no memory for this message now: send less at once, or give memory back");
+	case -EBADF:
+		return pabal__fail_with(error, "one of the descriptors that were to go with the message is not open: it was not sent");
+	case -ENOTSUP:
+		return pabal__fail_with(error, "this link carries no descriptors: the message was not sent");
 	default:
-		return error;
+		return pabal__fail(error, "the kernel refused what the call on the link needs: %s", strerror(-error));
 	}
 }
 

@@ -164,7 +164,7 @@ void pabal__link_wake_read(struct pabal_link *link);
 
 /* Why pabal__link_check() refuses. */
 int pabal__link_refuse(const struct pabal_link *link) __attribute__((cold));
-/* The sentence for an error; formats nothing. */
+/* The sentence for an error that came without one. Formats nothing where it may happen often. */
 int pabal__link_words(int error) __attribute__((cold));
 
 /* The same; the value is @error. In the header, so that compilers and analysers see it. */

@@ -60,11 +60,40 @@ static void the_channel_of_one_that_closes_is_no_death(void **state)
 	pabal_link_close(links[0]);
 }
 
+/* Whatever came before, and whatever the kernel says. */
+static void each_refusal_has_its_own_sentence(void **state)
+{
+	char byte;
+	int good = fds[0];
+
+	(void)state;
+	link_pair_default(0, links);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pabal_link_receive(links[0], &byte, 1, NULL, -7), -EINVAL);
+		assert_non_null(strstr(pabal_error_detail(), "time-out"));
+		fds[0] = -1;
+		assert_int_equal(pabal_link_send_with(links[0], &one, "x", 1, i ? HANG : PABAL_NOWAIT), -EBADF);
+		assert_non_null(strstr(pabal_error_detail(), "is not open"));
+		fds[0] = good;
+	}
+	pabal__link_words(-EUCLEAN);
+	assert_non_null(strstr(pabal_error_detail(), strerror(EUCLEAN)));
+	close(links[0]->fds_out);
+	links[0]->fds_out = -1;
+	assert_int_equal(pabal_link_send_with(links[0], &one, "x", 1, PABAL_NOWAIT), -ENOTSUP);
+	assert_non_null(strstr(pabal_error_detail(), "no descriptors"));
+	assert_int_equal(pabal_link_send(links[0], "y", 1, PABAL_NOWAIT), 0); /* what was refused has not gone, and is not in the way */
+	assert_int_equal(pabal_link_receive(links[1], &byte, 1, NULL, PABAL_NOWAIT), 0);
+	assert_int_equal(byte, 'y');
+	close_both();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_channel_of_a_dead_peer_goes_before_its_socket),
 		cmocka_unit_test(the_channel_of_one_that_closes_is_no_death),
+		cmocka_unit_test(each_refusal_has_its_own_sentence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
