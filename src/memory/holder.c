@@ -217,7 +217,44 @@ static int bury_locked(const struct pabal__directory *directory, const char *nam
 	return unlinkat(directory->fd, name, 0) ? pabal__errno() : 1;
 }
 
-/* 1: it was dead and is gone; 0: look again; negative: who has the name keeps it. */
+static int cannot_take(const struct pabal__directory *directory, const char *name, int error)
+{
+	return pabal__fail(error, "cannot take the name '%s' in %s: %s", name, directory->path, strerror(-error));
+}
+
+static int is_taken(const struct pabal__directory *directory, const char *name)
+{
+	return pabal__fail(-EADDRINUSE, "a living process in %s has the name '%s': choose another one", directory->path, name);
+}
+
+/* What has the name, open as @fd: 0: a dead process; negative: who has the name keeps it, with the sentence. */
+static int look_for_room(const struct pabal__directory *directory, const char *name, int fd, bool may_write, struct pabal__holder_page *ret_head)
+{
+	int r = fd;
+
+	if (fd == -EACCES)
+		return pabal__fail(
+			fd,
+			"'%s' in %s is another user's, and whether its process lives cannot be seen: choose another name, or look as that user or as root",
+			name, directory->path);
+	if (fd < 0 && fd != -EBADMSG)
+		return cannot_take(directory, name, fd);
+	if (fd >= 0)
+		r = read_head(directory, name, fd, ret_head);
+	if (r == -EINVAL || r == -EBADMSG)
+		return pabal__fail(-EEXIST, "'%s' in %s is no process, but something else: destroy that, or choose another name", name,
+				   directory->path);
+	if (r < 0)
+		return r;
+	if (pabal__file_is_held(fd, LIFE))
+		return is_taken(directory, name);
+	if (!may_write)
+		return pabal__fail(-EACCES, "'%s' in %s belonged to a process of another user, which is dead: let that user or root run pabal gc",
+				   name, directory->path);
+	return 0;
+}
+
+/* 1: it was dead and is gone; 0: look again; negative: who has the name keeps it, with the sentence. */
 static int make_room(const struct pabal__directory *directory, const char *name)
 {
 	struct pabal__holder_page head;
@@ -228,15 +265,7 @@ static int make_room(const struct pabal__directory *directory, const char *name)
 		fd = open_file(directory, name, O_RDONLY);
 	if (fd == -ENOENT)
 		return 0;
-	if (fd < 0)
-		return fd;
-	r = read_head(directory, name, fd, &head);
-	if (r == -EINVAL || r == -EBADMSG)
-		r = -EEXIST;
-	if (r == 0)
-		r = pabal__file_is_held(fd, LIFE) ? -EADDRINUSE : 0;
-	if (r == 0 && !may_write)
-		r = -EACCES;
+	r = look_for_room(directory, name, fd, may_write, &head);
 	if (r == 0) {
 		/* A fork must not hand a child a share in the lock. */
 		pabal__fork_guard();
@@ -244,26 +273,11 @@ static int make_room(const struct pabal__directory *directory, const char *name)
 		r = r == 0 ? bury_locked(directory, name, fd, &head) : r == -EAGAIN ? 0 : r;
 		close(fd);
 		pabal__fork_unguard();
-	} else {
+		return r < 0 ? cannot_take(directory, name, r) : r;
+	}
+	if (fd >= 0)
 		close(fd);
-	}
 	return r;
-}
-
-static int refuse_name(const struct pabal__directory *directory, const char *name, int error)
-{
-	switch (error) {
-	case -EADDRINUSE:
-		return pabal__fail(error, "a living process in %s has the name '%s': choose another one", directory->path, name);
-	case -EEXIST:
-		return pabal__fail(error, "'%s' in %s is no process, but something else: destroy that, or choose another name", name,
-				   directory->path);
-	case -EACCES:
-		return pabal__fail(error, "'%s' in %s belonged to a process of another user, which is dead: let that user or root run pabal gc", name,
-				   directory->path);
-	default:
-		return pabal__fail(error, "cannot take the name '%s' in %s: %s", name, directory->path, strerror(-error));
-	}
 }
 
 /*
@@ -283,7 +297,7 @@ static int make_room_patiently(const struct pabal__directory *directory, const c
 
 int pabal__holder_name(const struct pabal__directory *directory, struct pabal__holder *holder, const char *name)
 {
-	int r = -EADDRINUSE; /* after all tries: others keep taking it */
+	int r;
 
 	for (int i = 0; i < NAME_TRIES; i++) {
 		if (renameat2(directory->fd, holder->name, directory->fd, name, RENAME_NOREPLACE) == 0) {
@@ -292,15 +306,14 @@ int pabal__holder_name(const struct pabal__directory *directory, struct pabal__h
 			return 0;
 		}
 		if (errno != EEXIST)
-			return refuse_name(directory, name, pabal__errno());
+			return cannot_take(directory, name, pabal__errno());
 		r = make_room_patiently(directory, name);
 		if (r < 0)
-			return refuse_name(directory, name, r);
+			return r;
 		if (r == 0) /* it just went, or somebody else is burying it */
 			pabal__cpu_nap(i ? NAME_NAP_NS : 0);
-		r = -EADDRINUSE;
 	}
-	return refuse_name(directory, name, r);
+	return is_taken(directory, name); /* others keep taking it */
 }
 
 int pabal__holder_bury(const struct pabal__directory *directory, const char *name)

@@ -70,6 +70,13 @@ static void fail(pabal_process *self, struct pabal__opening *opening, int error)
 	pabal__process_news(self);
 }
 
+/* The same with the sentence that was just said: whoever waits for it may be another thread, and this one may fail in other ways before it is told. */
+static void fail_with_words(pabal_process *self, struct pabal__opening *opening, int error)
+{
+	memcpy(opening->words, pabal_error_detail(), strnlen(pabal_error_detail(), sizeof opening->words - 1));
+	fail(self, opening, error);
+}
+
 static void later(pabal_process *self, struct pabal__opening *opening)
 {
 	hang_up(self, opening);
@@ -146,14 +153,17 @@ static void ask(pabal_process *self, struct pabal__opening *opening)
 		absent(self, opening);
 		return;
 	}
-	if (r == 0)
-		r = pabal__socket_connect(self->directory.fd, info.socket_name, &opening->socket);
+	if (r < 0) {
+		fail_with_words(self, opening, r);
+		return;
+	}
+	r = pabal__socket_connect(self->directory.fd, info.socket_name, &opening->socket);
 	if (r == -EAGAIN || r == -ECONNREFUSED || r == -ENOENT) { /* a full backlog; or it went away after the look */
 		later(self, opening);
 		return;
 	}
 	if (r < 0) {
-		fail(self, opening, pabal__fail(r, "cannot reach '%s' in %s: %s", opening->peer, self->directory.path, strerror(-r)));
+		fail_with_words(self, opening, pabal__fail(r, "cannot reach '%s' in %s: %s", opening->peer, self->directory.path, strerror(-r)));
 		return;
 	}
 	memcpy(opening->instance, info.instance, sizeof opening->instance);
@@ -168,7 +178,7 @@ static void ask(pabal_process *self, struct pabal__opening *opening)
 		if (r == -EPIPE || r == -EAGAIN)
 			later(self, opening);
 		else
-			fail(self, opening, pabal__fail(r, "cannot ask '%s' for a link: %s", opening->peer, strerror(-r)));
+			fail_with_words(self, opening, pabal__fail(r, "cannot ask '%s' for a link: %s", opening->peer, strerror(-r)));
 		return;
 	}
 	opening->state = PABAL__ASK_SENT;

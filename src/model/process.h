@@ -30,6 +30,7 @@ enum {
 	PABAL__BUCKETS = 128,       /* of the table of parties by name; a guess */
 	PABAL__TOMBS = 1024,        /* ends that are still to be told by name; the oldest makes room */
 	PABAL__RETRY_NS = 20000000, /* after a refused tie or a full backlog: 20 ms, so that two who keep asking do not burn a core */
+	PABAL__WORDS_SIZE = 512,    /* a sentence (base/error.c) */
 	PABAL__LOOK_NS = 100000000, /* how often the life of one who does not answer is looked at. Its socket may live on in a child of its */
 };
 
@@ -71,7 +72,8 @@ struct pabal__opening {
 	uid_t uid;                                    /* whose the name's file is */
 	uint32_t users;                               /* calls that wait for it */
 	uint32_t entry;
-	int error; /* what came of it; 0: under way */
+	int error;                     /* what came of it; 0: under way */
+	char words[PABAL__WORDS_SIZE]; /* and the sentence of that; empty: that of the code will do */
 };
 
 struct pabal__caller {

@@ -43,8 +43,11 @@ static int say(const struct pabal__talk *talk, int error)
 		return pabal__fail_with(error, "the program closed the descriptors of this process handle: close it, and announce anew");
 	case -EPERM:
 		return pabal__fail(error, "'%s' says that this is not the process of this name: was it announced before its user changed?", peer);
+	case -ENOSPC:
+	case -ENOMEM:
+		return pabal__fail_with(error, "there is no memory for this message, or for a link, now: send less at once, or give memory back");
 	default:
-		return error;
+		return pabal__fail(error, "what a link with '%s' needs was refused: %s", peer, strerror(-error));
 	}
 }
 
@@ -64,13 +67,18 @@ static void forget_room(struct pabal__talk *talk)
 
 int pabal__talk_end(struct pabal__talk *talk, int r)
 {
+	bool said = false;
+
 	forget_room(talk);
 	if (talk->opening) {
+		said = r < 0 && r == talk->opening->error && talk->opening->words[0];
+		if (said)
+			pabal__say("%s", talk->opening->words);
 		if (r == -EAGAIN && talk->opening->state == PABAL__ASK_ABSENT)
 			r = -ENOENT;
 		pabal__ask_end(talk->self, talk->opening);
 	}
-	return r < 0 ? say(talk, r) : r;
+	return r < 0 && !said ? say(talk, r) : r;
 }
 
 /* There is no link: have one opened. PABAL__TALK_WAIT, or why there will be none. */
