@@ -44,9 +44,10 @@ int pabal__link_fds_send(int socket, uint32_t number, const int *fds, uint32_t c
 		return 0;
 	switch (errno) {
 	case EAGAIN:
-	case ENOBUFS:
-	case ETOOMANYREFS:
 		return 1;
+	case ENOBUFS:
+	case ETOOMANYREFS: /* this user has as many under way as it may, on whatever links */
+		return 2;
 	case EPIPE:
 	case ECONNRESET: /* what was on its way there was thrown away */
 	case ENOTCONN:

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-/* Send duplicates of @count descriptors (1 to PABAL_LINK_FDS_MAX) as lot @number. 0; 1: no room in the socket now; -EPIPE: nobody has its other end any more; -EBADF, -ENOTSUP ... Never sleeps. */
+/* Send duplicates of @count descriptors (1 to PABAL_LINK_FDS_MAX) as lot @number. 0; 1: no room in the socket now, the peer makes some; 2: none in the kernel now, which is told to nobody when there is some; -EPIPE: nobody has its other end any more; -EBADF, -ENOTSUP ... Never sleeps. */
 int pabal__link_fds_send(int socket, uint32_t number, const int *fds, uint32_t count);
 
 /*

@@ -53,7 +53,7 @@ static int send_fds(struct pabal__link_send *send)
 		link->sending.fd_lots++;
 	if (r == -EPIPE)
 		return pabal__link_channel_end(link);
-	return r > 0 ? PABAL__DOORBELL_WAIT : r;
+	return r == 1 ? PABAL__DOORBELL_WAIT : r > 1 ? PABAL__DOORBELL_WAIT_UNRUNG : r;
 }
 
 /* Is there room in the ring, behind a loan that lies at the next position, if there is one? */

@@ -3,7 +3,7 @@
  * wait/doorbell_wait.c - spin as long as it pays, yield once, arm, look again, sleep.
  *
  * The same order as in wait/wait.c, over a doorbell instead of a bell. There are no wait slices: the peer's death wakes whoever polls. Who has a time limit sleeps no longer
- * than that; a time-out costs the kernel a few microseconds more, so without one there is none.
+ * than that; a time-out costs the kernel a few microseconds more, so without one there is none. For what nobody rings for (descriptors that the kernel takes no more of at the moment) it looks every few milliseconds.
  */
 #include "wait/doorbell_wait.h"
 
@@ -32,6 +32,7 @@ enum {
 	ROOM_PAUSES = 16,        /* pauses a look of who waits for room. Measured: from 8 on streaming is half as fast again as with 1 */
 	ROUNDS = 64,             /* rounds of looks between two questions to the kernel whether the peer lives: 50 microseconds and more */
 	NO_BARRIER_NS = 1000000, /* a sleep where there is no membarrier: a publication may be missed for so long */
+	UNRUNG_NS = 4000000,     /* a sleep for what nobody rings for; a guess: seldom, and 250 looks a second cost little */
 };
 
 struct waiting {
@@ -193,10 +194,10 @@ static int yield(const struct waiting *waiting)
 	return attempt(waiting);
 }
 
-/* How long to sleep at most; 0: the time is up. */
-static int64_t longest(const struct waiting *waiting, bool barrier)
+/* How long to sleep at most; 0: the time is up. @unrung: nobody rings for it. */
+static int64_t longest(const struct waiting *waiting, bool barrier, bool unrung)
 {
-	int64_t duration = barrier ? INT64_MAX : NO_BARRIER_NS, left;
+	int64_t duration = !barrier ? NO_BARRIER_NS : unrung ? UNRUNG_NS : INT64_MAX, left;
 
 	if (waiting->deadline == INT64_MAX)
 		return duration;
@@ -220,20 +221,20 @@ static int arm_and_sleep(struct waiting *waiting)
 	struct pabal__doorbell *bell = waiting->bell;
 	uint32_t event = waiting->wait->event, count_in = event;
 	bool barrier;
-	int r;
+	int r, why;
 
 	tell(waiting, true);
 	for (;;) {
 		uint32_t seen = pabal__doorbell_enter(bell, count_in, &barrier);
 
 		count_in = 0;
-		r = PABAL__FAULT(NO_SECOND_LOOK) ? PABAL__DOORBELL_WAIT : attempt(waiting);
+		why = r = PABAL__FAULT(NO_SECOND_LOOK) ? PABAL__DOORBELL_WAIT : attempt(waiting);
 		if (r <= 0)
 			break;
 		r = give_up(waiting);
 		if (r < 0)
 			break;
-		if (pabal__doorbell_sleep(bell, seen, longest(waiting, barrier)) == -EINTR)
+		if (pabal__doorbell_sleep(bell, seen, longest(waiting, barrier, why == PABAL__DOORBELL_WAIT_UNRUNG)) == -EINTR)
 			waiting->signalled = true;
 		/* No last look: the kernel says -EINTR to those only whom nobody has rung for. */
 		if (waiting->signalled && !(bell->flags & PABAL_RESTART)) {

@@ -9,8 +9,8 @@
 
 #include "wait/doorbell.h"
 
-/* What an attempt returns when it must be tried again; 0 and negative errors are final. */
-enum { PABAL__DOORBELL_WAIT = 1 };
+/* What an attempt returns when it must be tried again; 0 and negative errors are final. UNRUNG: it is for something that nobody rings for, so that it must be looked at now and then. */
+enum { PABAL__DOORBELL_WAIT = 1, PABAL__DOORBELL_WAIT_UNRUNG = 2 };
 
 /* How one direction spins. Hints: threads may mix them up without harm. */
 struct pabal__spin {
@@ -23,7 +23,7 @@ struct pabal__spin {
 
 /* What is waited for. */
 struct pabal__doorbell_wait {
-	int (*attempt)(void *object); /* 0, a negative error, or PABAL__DOORBELL_WAIT */
+	int (*attempt)(void *object); /* 0, a negative error, or PABAL__DOORBELL_WAIT... */
 	void *object;
 	uint32_t event;
 	uint32_t told; /* which word of the doorbell tells others */

@@ -5,7 +5,10 @@
  * Both sides are in this process. What the kernel does to a peer that dies, closing its descriptors one by one, is done by hand here, so that each state stands still.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "support/link_pair.h"
@@ -88,12 +91,67 @@ static void each_refusal_has_its_own_sentence(void **state)
 	close_both();
 }
 
+static const struct pabal_message_opts many = { .struct_size = sizeof many, .fds = fds, .fd_count = PABAL_LINK_FDS_MAX };
+static _Atomic uint64_t done;
+
+static void *send_many(void *data)
+{
+	int r = pabal_link_send_with(data, &many, "x", 1, PABAL_FOREVER);
+
+	atomic_store(&done, 1);
+	return as_pointer((uintptr_t)-r);
+}
+
+static bool has_slept(void *data)
+{
+	return link_stats_of(data).sleeps > 0;
+}
+
+/* The kernel bounds the descriptors of one user that are under way, on all links together. */
+static int fill_one_link_and_send_on_another(void *data)
+{
+	const struct rlimit limit = { .rlim_cur = 200, .rlim_max = 200 };
+	pabal_link *others[2];
+	pthread_t thread;
+	void *result;
+	char byte;
+	int r;
+
+	(void)data;
+	become_nobody();
+	child_check(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	link_pair_default(0, links);
+	link_pair_default(0, others);
+	while ((r = pabal_link_send_with(links[0], &many, "x", 1, PABAL_NOWAIT)) == 0) {
+	}
+	child_equal(r, -EAGAIN);
+	child_equal(pabal_link_send_with(others[0], &many, "x", 1, PABAL_NOWAIT), -EAGAIN);
+	child_check(pthread_create(&thread, NULL, send_many, others[0]) == 0);
+	child_check(eventually(has_slept, others[0]));
+	child_equal(atomic_load(&done), 0);
+	/* Nobody has done anything on the other link. */
+	while ((r = pabal_link_receive(links[1], &byte, 1, NULL, PABAL_NOWAIT)) == 0) {
+	}
+	child_equal(r, -EAGAIN);
+	child_check(eventually_at_least(&done, 1));
+	child_check(pthread_join(thread, &result) == 0 && !result);
+	child_equal(pabal_link_receive(others[1], &byte, 1, NULL, PABAL_NOWAIT), 0);
+	return 0;
+}
+
+static void room_that_another_link_makes_is_found(void **state)
+{
+	(void)state;
+	child_run(fill_one_link_and_send_on_another, NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_channel_of_a_dead_peer_goes_before_its_socket),
 		cmocka_unit_test(the_channel_of_one_that_closes_is_no_death),
 		cmocka_unit_test(each_refusal_has_its_own_sentence),
+		cmocka_unit_test(room_that_another_link_makes_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
