@@ -89,7 +89,8 @@ _Static_assert(sizeof(struct pabal_peer) == 208, "result structs have a fixed si
  * @ret_self: the handle.
  *
  * Return: 0.
- * Threads: any. Blocks: never. Ownership: the caller closes the handle; the name ends with it, or with the process.
+ * Threads: any. Blocks: for nobody; before it says -EADDRINUSE it looks for 20 ms, since a process that has just died holds its name a moment longer. Ownership: the caller closes the handle; the name ends with it, or
+ * with the process.
  * If the peer dies: the name of a dead holder is free at once.
  * Errors: -EADDRINUSE (a living process has the name), -EEXIST (an object of another kind has it), -EINVAL, -E2BIG, -ENOTSUP, -ENAMETOOLONG, -ENOSPC, -ENOMEM, -EMFILE, -EACCES, -EPERM.
  */
