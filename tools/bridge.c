@@ -75,7 +75,9 @@ static void send_line(struct bridge *bridge, char *line, size_t size)
 		if (r == -EAGAIN || (r == -ENOENT && bridge->inbox.from && !atomic_load(&bridge->peer_ended)))
 			r = pabal_process_send(bridge->inbox.self, peer, text, size, LOOK_NS);
 	} while ((r == -ETIMEDOUT || r == -EAGAIN || r == -ECANCELED) && !is_over(bridge));
-	if (r < 0 && !is_over(bridge))
+	if (r == -EMSGSIZE && !is_over(bridge))
+		report("a line for '%s' is dropped: it has %zu bytes, more than one message can have: announce with a larger --memory", peer, size);
+	else if (r < 0 && !is_over(bridge))
 		report("a line for '%s' is dropped: %s", peer, call_detail(r));
 }
 

@@ -65,7 +65,7 @@ int verb_rm(int argc, char **argv)
 		return report("out of memory");
 	argp_parse(&argp, argc, argv, 0, NULL, &names);
 	for (int i = 0; i < names.count; i++) {
-		if (process_name(names.names[i])) {
+		if (process_name(names.names[i]) || object_find_kind(names.names[i]) == PABAL_KIND_PROCESS) {
 			status = report("'%s' is a process: its name goes when the process ends, and \"pabal gc\" removes what the dead left",
 					names.names[i]);
 			continue;

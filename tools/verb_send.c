@@ -109,6 +109,9 @@ static int report_failure(const struct sending *sending, const char *place, int 
 {
 	if (error == -EPIPE || error == -EOWNERDEAD)
 		return report("%s'%s' has %s", place, sending->arguments->outlet.name, error == -EPIPE ? "closed the link" : "died");
+	if (error == -EMSGSIZE && sending->outlet.link)
+		return report("%sit is more than the %llu bytes that one message to %s can have: send with a larger --memory", place,
+			      (unsigned long long)sending->outlet.size_max, sending->arguments->outlet.name);
 	return report_call_at(place, error);
 }
 
@@ -219,6 +222,10 @@ static int send_all(struct sending *sending)
 
 	progress_begin(&sending->progress, "sent", STDIN_FILENO);
 	r = progress_wait(&sending->progress, outlet_connect, &sending->outlet, arguments->timeout_ns, "for an answer");
+	if (r == -EAGAIN) {
+		report("'%s' has not answered yet: there is no link before it does, and --timeout 0 does not wait for that", arguments->outlet.name);
+		return STATUS_TIMEOUT;
+	}
 	if (r < 0)
 		return report_call(r);
 	return arguments->lines ? send_lines(sending) : arguments->text ? send_text(sending) : send_input(sending);

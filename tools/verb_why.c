@@ -69,10 +69,12 @@ static int find_pid(const char *name, pid_t *ret_pid)
 			return report("there is no process %s", name);
 	} else {
 		r = pabal_participants(name + 1, first_living, &pid);
+		if (r == -ENOENT)
+			return report("nobody has announced '%s': \"pabal ls\" lists who has a name, or check PABAL_DIR", name + 1);
 		if (r < 0)
 			return report_call(r);
 		if (pid == 0)
-			return report("nobody has announced %s", name);
+			return report("who had announced '%s' is dead; \"pabal gc\" removes what is left of it", name + 1);
 	}
 	*ret_pid = pid;
 	return STATUS_DONE;
