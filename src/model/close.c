@@ -20,6 +20,7 @@ void pabal__mailbox_stop_waits(pabal_mailbox *mailbox)
 	pabal__bell_ring_out(&mailbox->segment.header->room_bell);
 	pabal__bell_ring_out(&mailbox->segment.header->memory_bell);
 	pabal__descriptor_poke(mailbox);
+	pabal__nudge_all(&mailbox->nudges);
 }
 
 int pabal_mailbox_interrupt(pabal_mailbox *mailbox)
@@ -62,6 +63,7 @@ pabal_mailbox *pabal_mailbox_close(pabal_mailbox *mailbox)
 	if (!mailbox || mailbox->magic != PABAL__HANDLE_MAGIC)
 		return NULL;
 	pabal__descriptor_close(mailbox, mailbox->generation == pabal__fork_generation());
+	pabal__nudges_close(&mailbox->nudges);
 	/* A fork child gives back nothing of its parent's. Its copy of the descriptor and of the mapping go all the same. */
 	if (!(mailbox->flags & PABAL_READ_ONLY) && mailbox->generation == pabal__fork_generation())
 		pabal__mailbox_leave(mailbox);

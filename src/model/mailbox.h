@@ -26,6 +26,7 @@
 #include "platform/fork.h"
 #include "queue/redeliver.h"
 #include "queue/ring.h"
+#include "wait/nudge.h"
 #include "wait/wait.h"
 
 /* What stands on the memory of a handle's life: a handle that was closed, or never was one, is refused by chance only, but cheaply. */
@@ -50,8 +51,9 @@ struct pabal_mailbox { /* NOLINT(clang-analyzer-optin.performance.Padding): the 
 	struct pabal__participant *self;
 	struct pabal__segment segment;
 	_Atomic uint32_t interrupts, acknowledged;
-	_Atomic uint32_t borrowed; /* 1: there may be loans or leases; set by loan and take, read by close */
-	_Atomic int64_t looked;    /* when a call of ours last looked for the dead */
+	struct pabal__nudges nudges; /* who waits for it in pabal_wait_many() */
+	_Atomic uint32_t borrowed;   /* 1: there may be loans or leases; set by loan and take, read by close */
+	_Atomic int64_t looked;      /* when a call of ours last looked for the dead */
 
 	_Alignas(64) struct pabal__ring ring;
 	struct pabal__side sending;

@@ -172,6 +172,7 @@ static void forget_fds(pabal_process *self)
 		self->spare = -1;
 	atomic_store_explicit(&self->has_outside, false, memory_order_relaxed);              /* no other thread uses the handle any more */
 	self->directory.fd = open(self->directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* the name is given up all the same */
+	pabal__nudges_forget(&self->nudges);
 	for (uint32_t i = 0; i < PABAL__CALLERS; i++)
 		self->callers[i].number = 0;
 	for (struct pabal__opening *opening = self->openings; opening; opening = opening->next)
@@ -182,6 +183,7 @@ static void forget_fds(pabal_process *self)
 		link->fds_out = link->fds_in = link->memory = link->bell.socket = link->bell.pidfd = link->bell.kick = -1;
 		for (int i = 0; i < PABAL__DOORBELL_EVENTS; i++)
 			link->ready[i] = link->bell.latch[i] = -1;
+		pabal__nudges_forget(&link->bell.nudges);
 	}
 }
 
@@ -210,6 +212,7 @@ static void free_handle(pabal_process *self, bool left)
 	close_fd(self->alarm);
 	close_fd(self->notify);
 	close_fd(self->spare);
+	pabal__nudges_close(&self->nudges);
 	pabal__directory_close(&self->directory);
 	close_fd(self->watch); /* the last one, since it can take a while (platform/watch.h): no lock is held, and the name and the links are gone */
 	pthread_mutex_destroy(&self->lock);
@@ -380,6 +383,7 @@ int pabal_process_interrupt(pabal_process *self)
 	atomic_fetch_add(&self->news, 1);
 	pabal__futex_wake(&self->news, INT32_MAX);
 	set_event(self->alarm); /* whether somebody leads may change just now; a set alarm costs one look */
+	pabal__nudge_all(&self->nudges);
 	return 0;
 }
 

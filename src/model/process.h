@@ -130,6 +130,7 @@ struct pabal_process {
 	_Atomic bool leading;  /* somebody sleeps on inside; all others sleep on news */
 	_Atomic bool has_outside;
 	_Atomic uint32_t interrupts, acknowledged;
+	struct pabal__nudges nudges; /* who waits for it in pabal_wait_many() */
 	int64_t spin_ns, yield_after; /* adaptive; hints */
 	uint32_t waits;
 };

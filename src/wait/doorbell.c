@@ -47,6 +47,7 @@ int pabal__doorbell_init(struct pabal__doorbell *bell)
 void pabal__doorbell_deinit(struct pabal__doorbell *bell)
 {
 	close(bell->kick);
+	pabal__nudges_close(&bell->nudges);
 	for (int i = 0; i < PABAL__DOORBELL_EVENTS; i++)
 		if (bell->latch[i] >= 0)
 			close(bell->latch[i]);
@@ -105,6 +106,7 @@ void pabal__doorbell_interrupt(struct pabal__doorbell *bell)
 {
 	atomic_fetch_add_explicit(&bell->interrupts, 1, memory_order_release); /* pairs with the acquire of the waits */
 	pabal__doorbell_kick(bell);
+	pabal__nudge_all(&bell->nudges);
 }
 
 /* Swallow bytes, and pass on what they may have meant to others; under the lock. @mine: the events of whoever swallows for himself. */

@@ -15,6 +15,7 @@
 #include "platform/cpu.h"
 #include "platform/life.h"
 #include "queue/stream.h"
+#include "wait/nudge.h"
 
 /* What one can wait for; the numbers are PABAL_READABLE and PABAL_WRITABLE. */
 enum { PABAL__DOORBELL_MESSAGE = 1, PABAL__DOORBELL_ROOM = 2, PABAL__DOORBELL_EVENTS = 2 };
@@ -63,6 +64,7 @@ struct pabal__doorbell {
 	_Atomic uint32_t waiting[PABAL__DOORBELL_EVENTS]; /* threads in the second half of a wait; written under lock */
 	_Atomic uint32_t turns;                           /* goes on whenever those who follow are to look again */
 	_Atomic uint32_t interrupts, acknowledged;
+	struct pabal__nudges nudges; /* who sleeps in poll on this link and on others */
 };
 
 /* @bell is zeroed but for what is set before use; opens kick. 0 or a negative error. */
