@@ -67,6 +67,7 @@ static void fail(pabal_process *self, struct pabal__opening *opening, int error)
 {
 	hang_up(self, opening);
 	opening->error = error;
+	opening->untold = ++self->numbers;
 	pabal__process_news(self);
 }
 

@@ -205,6 +205,7 @@ int pabal__party_add(pabal_process *self, const struct pabal__introduction *intr
 	if (introduction->peer_life >= 0)
 		close(introduction->peer_life);
 	party->offered = introduction->by_peer;
+	party->untold = party->number;
 	party->entry = introduction->entry == PABAL__NOT_TOLD ? pabal__tell_entry(&self->holder, party->peer.name) : introduction->entry;
 	pabal__tell_state(&self->holder, party->entry, PABAL__ENTRY_LINKED, party->peer.pid, party->peer.uid);
 	for (int i = 0; i < PABAL__TOLD_COUNT; i++)
@@ -352,6 +353,7 @@ void pabal__party_drained(struct pabal__party *party, int error)
 {
 	party->drained = true;
 	party->offered = false; /* it holds nothing any more */
+	party->untold = 0;
 	party->end = error;
 	pabal__party_watch(party, false);
 	let_go(party);
@@ -360,6 +362,8 @@ void pabal__party_drained(struct pabal__party *party, int error)
 void pabal__party_use(struct pabal__party *party)
 {
 	party->users++;
+	if (!party->offered) /* else it is still to be accepted */
+		party->untold = 0;
 }
 
 void pabal__party_put(struct pabal__party *party)

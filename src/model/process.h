@@ -49,6 +49,7 @@ struct pabal__party {
 	uint32_t users;                       /* calls by name that are in it, without the lock */
 	uint32_t entry;                       /* in the table that others read */
 	bool offered;                         /* opened by the peer, and not handed out yet */
+	uint64_t untold;                      /* its number, while no call has used it or handed it out, nor said "not now" since it came; then 0 */
 	bool watched;                         /* its socket and pidfd are in the handle's epoll */
 	bool drained;                         /* it has ended, and all that was committed is received */
 	bool told;                            /* a call by name said that it has ended */
@@ -74,6 +75,7 @@ struct pabal__opening {
 	uint32_t entry;
 	int error;                     /* what came of it; 0: under way */
 	char words[PABAL__WORDS_SIZE]; /* and the sentence of that; empty: that of the code will do */
+	uint64_t untold;               /* a number, while no call said "not now" since the error came; else 0 */
 };
 
 struct pabal__caller {
@@ -130,7 +132,7 @@ struct pabal_process {
 	_Atomic bool leading;  /* somebody sleeps on inside; all others sleep on news */
 	_Atomic bool has_outside;
 	_Atomic uint32_t interrupts, acknowledged;
-	struct pabal__nudges nudges; /* who waits for it in pabal_wait_many() */
+	struct pabal__nudges nudges;  /* who waits for it in pabal_wait_many() */
 	int64_t spin_ns, yield_after; /* adaptive; hints */
 	uint32_t waits;
 };
@@ -246,6 +248,7 @@ struct pabal__talk {
 	bool waits;                   /* may sleep */
 	bool entered;                 /* has the lock */
 	bool ended;                   /* the link that was looked at last has ended */
+	uint64_t numbers;             /* the handle's when the call began: what has a higher one came since */
 	uint32_t what;                /* enum pabal_wait_what */
 	void *data;
 	const void *const_data;
@@ -261,5 +264,16 @@ int pabal__talk_end(struct pabal__talk *talk, int r);       /* let go of everyth
 /* One attempt of a receive: it leaves nothing behind that could be received, since a sleep may follow. */
 int pabal__talk_receive(struct pabal__talk *talk);
 int pabal__talk_run(struct pabal__talk *talk, int64_t timeout_ns);
+/* See to what happened inside: serve the door, swallow bytes, learn of ends. The lock is held. */
+void pabal__process_look_inside(pabal_process *self);
+
+/* outside.c; the lock is held but in the last one. Let the descriptor for others be unreadable: nothing is there. true: a message is, after all. */
+bool pabal__outside_settle(pabal_process *self);
+/* Is there a link, or the failure of one, that no call has told of yet? */
+bool pabal__outside_untold(const pabal_process *self);
+/* A receive or an accept said "not now"; when it began the handle's numbers were these: what came before is told. */
+void pabal__outside_told(pabal_process *self, uint64_t numbers);
+/* For pabal_wait_many(): the descriptor, which there is, was readable: is there something? If not, it is silent again. */
+bool pabal__process_verify(pabal_process *self);
 
 #endif

@@ -241,6 +241,7 @@ static int hand_out(struct pabal__talk *talk, struct pabal__party *party)
 {
 	party->handles++;
 	party->offered = false;
+	party->untold = 0;
 	*talk->ret_link = &party->link;
 	return 0;
 }

@@ -8,8 +8,7 @@
  * Why nobody sleeps while there is something: a follower reads news before its last attempt, and sleeps only while it stands. The leader says that it leads, then looks at news; who has news raises it, then looks whether
  * somebody leads, and if so sets the alarm, which the leader polls. What comes over a socket ends the poll, unless a call on a link swallowed the byte: then it set notify, which is inside (wait/doorbell.h).
  *
- * The descriptor for others (outside) is readable while inside is, and while ready is set. Who swallows bytes sets ready, since they may have meant a message that nobody has received yet; a call that says -EAGAIN clears
- * it, after which all links are armed and looked at once more.
+ * The descriptor for others (outside.c) is readable while inside is, and while ready is set. Who swallows bytes sets ready, since they may have meant a message that nobody has received yet.
  */
 #include <errno.h>
 #include <poll.h>
@@ -49,8 +48,7 @@ static int attempt(struct pabal__talk *talk)
 	return talk->attempt(talk);
 }
 
-/* See to what happened inside: serve the door, swallow bytes, learn of ends. */
-static void look_inside(pabal_process *self)
+void pabal__process_look_inside(pabal_process *self)
 {
 	struct epoll_event events[EVENTS];
 	int count = epoll_wait(self->inside, events, EVENTS, 0);
@@ -153,7 +151,7 @@ static int spin_only(struct waiting *waiting)
 		if (r < 0)
 			return r;
 		if (round % ROUNDS == 0)
-			look_inside(waiting->talk->self);
+			pabal__process_look_inside(waiting->talk->self);
 	}
 }
 
@@ -255,7 +253,7 @@ static int lead(struct pabal__talk *talk, uint32_t seen, int64_t duration)
 		talk->entered = pabal__process_enter(self);
 	}
 	atomic_store(&self->leading, false);
-	look_inside(self);
+	pabal__process_look_inside(self);
 	/* The others look, and one of them leads if this one does not come back. */
 	atomic_fetch_add(&self->news, 1);
 	if (self->followers)
@@ -322,25 +320,6 @@ static int wait_for(struct pabal__talk *talk, int64_t timeout_ns)
 	return r;
 }
 
-/* Let the descriptor for others be unreadable: nothing is there. true: something is, after all. */
-static bool settle(pabal_process *self)
-{
-	bool there = false;
-
-	look_inside(self);
-	pabal__process_clear_ready(self);
-	for (struct pabal__party *party = self->first; party; party = party->next) {
-		/* relaxed: who made the descriptor knows that he did */
-		bool own = party->handles > 0 && (atomic_load_explicit(&party->link.bell.standing, memory_order_relaxed) & PABAL__DOORBELL_MESSAGE);
-
-		if (party->drained)
-			continue;
-		pabal__party_watch(party, !own && !pabal__link_is_gone(&party->link));
-		there |= !own && pabal__link_ask(&party->link, PABAL_READABLE);
-	}
-	return there;
-}
-
 /* A call that does not wait. */
 static int try_now(struct pabal__talk *talk)
 {
@@ -348,13 +327,15 @@ static int try_now(struct pabal__talk *talk)
 	bool there;
 	int r;
 
-	look_inside(self);
+	pabal__process_look_inside(self);
 	r = attempt(talk);
 	/* relaxed: whoever makes it holds the lock */
 	if (r > 0 && atomic_load_explicit(&self->has_outside, memory_order_relaxed)) {
-		there = settle(self);
+		there = pabal__outside_settle(self);
 		r = attempt(talk);
-		if (there)
+		if (r > 0 && (talk->reads || !talk->peer)) /* a receive or an accept */
+			pabal__outside_told(self, talk->numbers);
+		if (there || pabal__outside_untold(self)) /* who came during this call is for another to be told of */
 			pabal__process_set_ready(self);
 	}
 	return r > 0 ? -EAGAIN : r;
@@ -367,6 +348,7 @@ int pabal__talk_run(struct pabal__talk *talk, int64_t timeout_ns)
 
 	talk->waits = timeout_ns != PABAL_NOWAIT;
 	talk->entered = pabal__process_enter(self);
+	talk->numbers = self->numbers;
 	if (pabal__clock_coarse() - self->served > SERVE_NS)
 		pabal__door_serve(self);
 	r = attempt(talk);
