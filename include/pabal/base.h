@@ -204,12 +204,21 @@ struct pabal_wait {
  * @timeout_ns: how long to wait for the first.
  *
  * It consumes nothing: another may take what was there before this process does. Regions are waited for with pabal_region_wait(). A handle that is waited for gets a
- * descriptor (pabal_mailbox_fd() and so on), which costs each about five file descriptors. PABAL_HANGUP of a mailbox or buffer: it was destroyed; of a link: the peer is gone.
+ * descriptor (pabal_mailbox_fd() and so on), which costs each about five file descriptors, and one more for each thread that waits for it at the same time.
+ *
+ * PABAL_READABLE and PABAL_WRITABLE are looked at when the descriptor says so: what another has taken meanwhile is not told. A link that has a readable descriptor, as one has that was waited for with
+ * PABAL_READABLE, tells of its messages itself; its process handle does not tell of them any more (pabal_process_fd()).
+ *
+ * PABAL_HANGUP of a mailbox or buffer: it was destroyed; of a link: the peer has closed it or has died. Alone it ends the wait for nothing else, whatever there is to read. A process handle has none:
+ * it never comes, and alone it is -EINVAL.
+ *
+ * An interrupt of any of the handles (pabal_mailbox_interrupt(), pabal_buffer_interrupt(), pabal_link_interrupt(), pabal_process_interrupt()) ends the wait with -ECANCELED, as it ends every other wait on
+ * that handle; one that came before is kept for it. What is ready comes first: then the call returns 0, and the interrupt is kept for the next wait. With PABAL_NOWAIT nothing waits, so nothing is interrupted.
  *
  * Return: 0.
  * Threads: any. Blocks: up to @timeout_ns. Ownership: nothing passes. If the peer dies: what it left is found; a link: PABAL_READABLE, until it is received.
- * Errors: -EAGAIN (PABAL_NOWAIT, nothing), -ETIMEDOUT, -EINTR (not if all handles have PABAL_RESTART), -ECANCELED (one of the mailboxes or buffers was interrupted),
- * -EINVAL (also: no such handle, or a region), -ESTALE, -EPERM (read-only), -EMFILE, -ENOMEM.
+ * Errors: -EAGAIN (PABAL_NOWAIT, nothing), -ETIMEDOUT, -EINTR (not if all handles have PABAL_RESTART), -ECANCELED (one of the handles was interrupted),
+ * -EINVAL (also: no such handle, or a region), -ESTALE, -EPERM (read-only), -EBADF (the program closed descriptors of a handle), -EMFILE, -ENOMEM.
  */
 PABAL_EXPORT int pabal_wait_many(struct pabal_wait *items, uint32_t count, uint32_t *ret_ready, int64_t timeout_ns);
 

@@ -146,16 +146,26 @@ static void arm_side(const struct pabal__descriptor *descriptor, const struct pa
 	arm(descriptor, side->waiter.bell, side->waiter.memory_bell == side->waiter.bell);
 }
 
+/* Empty it for a side that has nothing to tell, and see to what it told of. */
+static void empty(pabal_mailbox *mailbox, const struct pabal__descriptor *descriptor)
+{
+	struct pabal__burial burial = { 0 };
+
+	if (drain(descriptor)) {
+		pabal__bury_dead(&mailbox->segment, &burial);
+		set_timer(descriptor, SOON_NS);
+	}
+	/* What was drained may have been meant for who waits for the end alone. */
+	if (pabal__object_ended(&mailbox->segment))
+		pabal__nudge_all(&mailbox->nudges);
+}
+
 int pabal__descriptor_settle(struct pabal__call *call, struct pabal__side *side, int error)
 {
 	struct pabal__descriptor *descriptor = side->descriptor;
-	struct pabal__burial burial = { 0 };
 	int saved = errno, r;
 
-	if (drain(descriptor)) {
-		pabal__bury_dead(&call->mailbox->segment, &burial);
-		set_timer(descriptor, SOON_NS);
-	}
+	empty(call->mailbox, descriptor);
 	if (!PABAL__FAULT(NO_SOCKET_REARM))
 		arm_side(descriptor, side);
 	r = side->waiter.calls->attempt(call);
@@ -173,20 +183,35 @@ int pabal__descriptor_settle(struct pabal__call *call, struct pabal__side *side,
 bool pabal__descriptor_verify(pabal_mailbox *mailbox, uint32_t event, bool (*is_ready)(pabal_mailbox *mailbox, uint32_t event))
 {
 	struct pabal__side *side = event == PABAL_READABLE ? &mailbox->receiving : &mailbox->sending;
-	struct pabal__burial burial = { 0 };
 
 	if (is_ready(mailbox, event))
 		return true;
-	if (drain(side->descriptor)) {
-		pabal__bury_dead(&mailbox->segment, &burial);
-		set_timer(side->descriptor, SOON_NS);
-	}
+	empty(mailbox, side->descriptor);
 	if (!PABAL__FAULT(NO_SOCKET_REARM))
 		arm_side(side->descriptor, side);
 	if (!is_ready(mailbox, event))
 		return false;
 	pabal__wake_set(side->descriptor->own); /* until a call says "not now" */
 	return true;
+}
+
+void pabal__descriptor_end_fds(const pabal_mailbox *mailbox, int *ret_fds)
+{
+	const struct pabal__descriptor *descriptor = mailbox->receiving.descriptor;
+
+	ret_fds[0] = descriptor->socket;
+	ret_fds[1] = descriptor->watch;
+	ret_fds[2] = descriptor->timer;
+}
+
+void pabal__descriptor_hush(pabal_mailbox *mailbox)
+{
+	const struct pabal__descriptor *descriptor = mailbox->receiving.descriptor;
+
+	empty(mailbox, descriptor);
+	pabal__wake_set(descriptor->own); /* it was emptied, but not armed: who reads, does that */
+	if (descriptor->watch < 0)
+		set_timer(descriptor, SLICE_NS);
 }
 
 void pabal__descriptor_poke(const pabal_mailbox *mailbox)

@@ -20,6 +20,13 @@ int pabal__descriptor_settle(struct pabal__call *call, struct pabal__side *side,
 /* Is it so now? If not, the side's descriptor, which there is, is not readable any more, and will be when it is. */
 bool pabal__descriptor_verify(pabal_mailbox *mailbox, uint32_t event, bool (*is_ready)(pabal_mailbox *mailbox, uint32_t event));
 
+/*
+ * For who waits for the end of the object alone: three descriptors, or -1, of the readable side, which there is. They tell of the end, and of other things. Told, and it has not ended: make them silent, and
+ * the readable side's descriptor readable, since they may have meant that.
+ */
+void pabal__descriptor_end_fds(const pabal_mailbox *mailbox, int *ret_fds);
+void pabal__descriptor_hush(pabal_mailbox *mailbox);
+
 /* Make what there is readable, so that who polls looks: an interrupt. A signal handler may call it. */
 void pabal__descriptor_poke(const pabal_mailbox *mailbox);
 

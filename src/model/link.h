@@ -159,6 +159,8 @@ bool pabal__link_has(struct pabal_link *link);
 int pabal__link_receive_now(struct pabal_link *link, void *data, size_t size_max, size_t *ret_size);
 /* Arm for these events, of PABAL_READABLE and PABAL_WRITABLE. 1: something is there already; 0: sleep, by polling bell.socket and bell.pidfd. */
 int pabal__link_ask(struct pabal_link *link, uint32_t wants);
+/* For pabal_wait_many(): the descriptor for @event, which there is, was readable: is it so? If not, it is silent again. */
+bool pabal__link_verify(struct pabal_link *link, uint32_t event);
 /* poll said readable: swallow the bytes, and learn of the end. */
 void pabal__link_wake_read(struct pabal_link *link);
 

@@ -89,6 +89,18 @@ void pabal__link_wake_read(struct pabal_link *link)
 	pabal__doorbell_answer(&link->bell);
 }
 
+bool pabal__link_verify(struct pabal_link *link, uint32_t event)
+{
+	if (has_any(link, event))
+		return true;
+	pabal__doorbell_ask_kernel(&link->bell);
+	pabal__doorbell_settle(&link->bell, event);
+	if (!has_any(link, event))
+		return false;
+	pabal__wake_set(link->bell.latch[event - 1]); /* until a call says "not now" */
+	return true;
+}
+
 static int make_ready_fd(struct pabal_link *link, uint32_t event)
 {
 	struct pabal__doorbell *bell = &link->bell;

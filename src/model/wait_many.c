@@ -2,173 +2,285 @@
 /*
  * model/wait_many.c - waiting on many objects of any kind, by their descriptors.
  *
- * What a kind promises of its descriptor is enough: level-triggered, and never silent while there is something. Of mailboxes and buffers a descriptor that is readable is verified by
- * a look, so that one that another has emptied does not end the wait.
+ * What a kind promises of its descriptors is enough (wait_kind.h): level-triggered, and never silent while there is something. One that is ready is verified by a look, so that what another has taken does not end
+ * the wait.
+ *
+ * Interrupts are as in every other wait (decisions/0008): each wait remembers what was acknowledged when it began, and ends when the count is another one; so one interrupt ends all that wait, and one that came
+ * before is kept for the next. The order: look; if there is nothing, look at the interrupts; sleep. Each handle has a nudge by which the interrupt ends that sleep, also one that comes between look and sleep.
  */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include <pabal/process.h>
+#include <pabal/mailbox.h>
 
 #include "base/error.h"
-#include "model/link.h"
-#include "model/process.h"
-#include "model/waitable.h"
+#include "model/wait_kind.h"
 #include "platform/clock.h"
+#include "platform/wake.h"
 
-enum { MOST = 4096 }; /* a guess: each costs five descriptors */
+enum {
+	MOST = 4096,                     /* a guess: each costs six descriptors */
+	POLLS = PABAL__WAIT_END_FDS + 2, /* of one item at most: two sides, two for a link's end and a nudge; or three for another end and a nudge */
+	NUDGED = PABAL_HANGUP << 1,      /* a bit beside the events */
+	EVENTS = PABAL_READABLE | PABAL_WRITABLE | PABAL_HANGUP,
+};
 
-/* What stands at the beginning of each handle. */
-static uint32_t magic_of(const void *object)
-{
-	return object ? *(const uint32_t *)object : 0;
-}
-
-static int descriptor_of(void *object, uint32_t event)
-{
-	if (pabal__waitable_is(object))
-		return pabal__waitable_fd(object, event);
-	switch (magic_of(object)) {
-	case PABAL__PROCESS_MAGIC:
-		return pabal_process_fd(object, event);
-	case PABAL__LINK_MAGIC:
-		return pabal_link_fd(object, event);
-	default:
-		return pabal__fail_with(-EINVAL, "an object is no open handle of a mailbox, buffer, process or link; "
-						 "a region has pabal_region_wait(), for one of its events");
-	}
-}
-
-static bool restarts(const void *object)
-{
-	uint32_t flags = pabal__waitable_is(object)                 ? pabal__waitable_flags(object)
-			 : magic_of(object) == PABAL__PROCESS_MAGIC ? ((const pabal_process *)object)->flags
-								    : ((const pabal_link *)object)->flags;
-
-	return flags & PABAL_RESTART;
-}
+struct member {
+	struct pabal__wait_kind kind;
+	struct pabal__nudge *nudge; /* NULL: this call does not wait */
+	uint32_t seen;              /* interrupts acknowledged when the wait began */
+	uint32_t woken;             /* enum pabal_event, and NUDGED: what was ready in poll */
+};
 
 struct many {
 	struct pabal_wait *items;
 	uint32_t count;
-	struct pollfd *polls; /* two an item: readable, writable */
+	struct member *members;
+	struct pollfd *polls;
+	uint32_t *owners; /* of each poll: which member, and what it tells */
+	uint32_t poll_count;
 	bool restart;
+	bool ended; /* one had ended before the wait began: its descriptors may be silent */
 };
 
-static int prepare(struct many *many)
+static void add_poll(struct many *many, uint32_t member, uint32_t what, int fd, short events)
 {
+	if (fd < 0)
+		return;
+	many->polls[many->poll_count] = (struct pollfd){ .fd = fd, .events = events };
+	many->owners[many->poll_count++] = member * (NUDGED << 1) | what;
+}
+
+static int prepare_events(struct many *many, uint32_t i)
+{
+	const struct pabal_wait *item = &many->items[i];
+	const struct pabal__wait_calls_of_kind *calls = many->members[i].kind.calls;
+	int fds[PABAL__WAIT_END_FDS] = { -1, -1, -1 }, r;
+	short events[PABAL__WAIT_END_FDS] = { 0 };
+
+	for (uint32_t event = PABAL_READABLE; event <= PABAL_WRITABLE; event <<= 1) {
+		if (!(item->events & event))
+			continue;
+		r = calls->fd(item->object, event);
+		if (r < 0)
+			return r;
+		add_poll(many, i, event, r, POLLIN);
+	}
+	if (!calls->end_fds && item->events == PABAL_HANGUP)
+		return pabal__fail(-EINVAL, "item %u is a process handle, which has no PABAL_HANGUP to wait for: ask for PABAL_READABLE", i);
+	if (!calls->end_fds || !(item->events & PABAL_HANGUP))
+		return 0;
+	r = calls->end_fds(item->object, item->events, fds, events);
+	for (int j = 0; r == 0 && j < PABAL__WAIT_END_FDS; j++)
+		add_poll(many, i, PABAL_HANGUP, fds[j], events[j]);
+	return r;
+}
+
+static int prepare_one(struct many *many, uint32_t i, bool waits)
+{
+	const struct pabal_wait *item = &many->items[i];
+	struct member *member = &many->members[i];
+	int r;
+
+	if (!item->events || (item->events & ~(uint32_t)EVENTS))
+		return pabal__fail(-EINVAL, "events of item %u are 0x%x: one or more of PABAL_READABLE, _WRITABLE, _HANGUP", i, item->events);
+	r = pabal__wait_kind_of(item->object, &member->kind);
+	if (r == 0)
+		r = prepare_events(many, i);
+	if (r < 0)
+		return r;
+	many->restart = many->restart && (member->kind.flags & PABAL_RESTART);
+	if (waits) {
+		r = pabal__nudge_claim(member->kind.nudges, &member->nudge);
+		if (r < 0)
+			return pabal__fail_with(r, "no descriptor to wait with: too many are open, or there is no memory");
+		add_poll(many, i, NUDGED, member->nudge->fd, POLLIN);
+		/* relaxed: an interrupt since the last one counts for us */
+		member->seen = atomic_load_explicit(member->kind.acknowledged, memory_order_relaxed);
+	}
+	many->ended = many->ended || ((item->events & PABAL_HANGUP) && member->kind.calls->has_ended(item->object, false));
+	return 0;
+}
+
+static int prepare(struct many *many, bool waits)
+{
+	int r = 0;
+
 	many->restart = true;
+	for (uint32_t i = 0; r == 0 && i < many->count; i++)
+		r = prepare_one(many, i, waits);
+	return r;
+}
+
+static uint32_t interrupts_of(const struct member *member)
+{
+	return atomic_load_explicit(member->kind.interrupts, memory_order_acquire); /* pairs with the interrupt's release */
+}
+
+static bool is_interrupted(const struct many *many)
+{
+	for (uint32_t i = 0; i < many->count; i++)
+		if (many->members[i].nudge && interrupts_of(&many->members[i]) != many->members[i].seen)
+			return true;
+	return false;
+}
+
+/* The wait ends with it: so do those of all handles that were interrupted. */
+static void acknowledge(const struct many *many)
+{
 	for (uint32_t i = 0; i < many->count; i++) {
-		struct pabal_wait *item = &many->items[i];
+		const struct member *member = &many->members[i];
+		uint32_t count = interrupts_of(member);
 
-		if (!item->events || (item->events & ~(uint32_t)(PABAL_READABLE | PABAL_WRITABLE | PABAL_HANGUP)))
-			return pabal__fail(-EINVAL, "events of item %u are 0x%x: one or more of PABAL_READABLE, _WRITABLE, _HANGUP", i, item->events);
-		for (int side = 0; side < 2; side++) {
-			uint32_t event = side ? PABAL_WRITABLE : PABAL_READABLE;
-			bool wanted = item->events & (side ? PABAL_WRITABLE : PABAL_READABLE | PABAL_HANGUP);
-			int fd = wanted ? descriptor_of(item->object, event) : -1;
+		if (count != member->seen) /* relaxed, alone: for waits that begin later */
+			atomic_store_explicit(member->kind.acknowledged, count, memory_order_relaxed);
+	}
+}
 
-			if (wanted && fd < 0)
-				return fd;
-			many->polls[2 * i + (uint32_t)side] = (struct pollfd){ .fd = fd, .events = POLLIN | POLLRDHUP };
-		}
-		many->restart = many->restart && restarts(item->object);
+/* Who was woken by what? */
+static int note_polls(struct many *many)
+{
+	for (uint32_t i = 0; i < many->count; i++)
+		many->members[i].woken = 0;
+	for (uint32_t i = 0; i < many->poll_count; i++) {
+		uint32_t owner = many->owners[i];
+
+		if (many->polls[i].revents & POLLNVAL)
+			return -EBADF;
+		if (many->polls[i].revents)
+			many->members[owner / (NUDGED << 1)].woken |= owner % (NUDGED << 1);
 	}
 	return 0;
 }
 
-static uint32_t events_of_peer(uint32_t wanted, const struct pollfd *polls)
+static uint32_t look_at(const struct pabal_wait *item, const struct member *member)
 {
-	uint32_t events = 0;
+	const struct pabal__wait_calls_of_kind *calls = member->kind.calls;
+	uint32_t ready = 0;
 
-	if (polls[0].revents)
-		events |= PABAL_READABLE;
-	if (polls[1].revents & POLLIN)
-		events |= PABAL_WRITABLE;
-	if ((polls[0].revents | polls[1].revents) & (POLLHUP | POLLRDHUP | POLLERR))
-		events |= PABAL_HANGUP;
-	if (!(wanted & PABAL_READABLE) && (events & PABAL_READABLE) && (wanted & PABAL_HANGUP))
-		events |= PABAL_HANGUP; /* the end is something to receive: that call tells */
-	return events & wanted;
+	if (member->woken & NUDGED) /* before the look at what we were nudged for */
+		pabal__wake_clear(member->nudge->fd);
+	for (uint32_t event = PABAL_READABLE; event <= PABAL_WRITABLE; event <<= 1)
+		if ((member->woken & event) && calls->verify(item->object, event))
+			ready |= event;
+	if ((item->events & PABAL_HANGUP) && calls->has_ended(item->object, member->woken & PABAL_HANGUP))
+		ready |= PABAL_HANGUP;
+	return ready;
 }
 
-/* -ECANCELED: one of them was interrupted. */
-static int look(struct many *many, uint32_t *ret_ready)
+/* How many are ready. */
+static int look(struct many *many)
 {
-	*ret_ready = 0;
-	for (uint32_t i = 0; i < many->count; i++) {
-		struct pabal_wait *item = &many->items[i];
-		const struct pollfd *polls = &many->polls[(size_t)2 * i];
+	int ready = 0, r = note_polls(many);
 
-		if (pabal__waitable_is(item->object)) {
-			if (pabal__waitable_interrupted(item->object))
-				return -ECANCELED;
-			item->ret_events = item->events & pabal__waitable_verify(item->object, (polls[0].revents ? PABAL_READABLE : 0u) |
-												       (polls[1].revents ? PABAL_WRITABLE : 0u));
-		} else {
-			item->ret_events = events_of_peer(item->events, polls);
-		}
-		*ret_ready += item->ret_events != 0;
+	for (uint32_t i = 0; r == 0 && i < many->count; i++) {
+		many->items[i].ret_events = look_at(&many->items[i], &many->members[i]);
+		ready += many->items[i].ret_events != 0;
 	}
-	return 0;
+	return r < 0 ? r : ready;
 }
 
 static int poll_until(struct many *many, int64_t deadline)
 {
 	int64_t left = deadline == INT64_MAX ? 0 : deadline - pabal__clock_now();
 	struct timespec time;
-	int r;
 
 	if (left < 0)
 		left = 0;
 	time = (struct timespec){ .tv_sec = left / 1000000000, .tv_nsec = left % 1000000000 };
 	/* ppoll ends with EINTR when a handler ran, whatever SA_RESTART says */
-	r = ppoll(many->polls, (nfds_t)2 * many->count, deadline == INT64_MAX ? NULL : &time, NULL);
-	return r < 0 ? (errno == EINTR ? -EINTR : -ENOMEM) : r;
+	if (ppoll(many->polls, many->poll_count, deadline == INT64_MAX ? NULL : &time, NULL) < 0)
+		return errno == EINTR ? -EINTR : -ENOMEM;
+	return 0;
 }
 
-/* Until one is ready, or it is final. */
-static int wait_until(struct many *many, uint32_t *ret_ready, int64_t timeout_ns)
+static int say(int error)
+{
+	switch (error) {
+	case -EAGAIN:
+		return pabal__fail_with(error, "not now: none of the objects is ready");
+	case -ETIMEDOUT:
+		return pabal__fail_with(error, "the time was up before any of the objects was ready");
+	case -EINTR:
+		return pabal__fail_with(error, "a signal handler ran while the call waited: call again, or open with PABAL_RESTART");
+	case -ECANCELED:
+		return pabal__fail_with(error, "the wait was interrupted on one of the objects");
+	case -EBADF:
+		return pabal__fail_with(error, "the program closed descriptors that belong to a handle");
+	default:
+		return pabal__fail_with(error, "no memory to poll so many descriptors");
+	}
+}
+
+/* Until one is ready: how many are, or why not. */
+static int wait_until(struct many *many, int64_t timeout_ns)
 {
 	int64_t deadline = pabal__clock_deadline(timeout_ns);
-	int r;
 
 	for (;;) {
-		r = poll_until(many, deadline);
-		if (r == -EINTR && many->restart)
+		bool interrupted = is_interrupted(many); /* before the look: what happened before the interrupt is found */
+		bool sleeps = timeout_ns != PABAL_NOWAIT && !interrupted && !many->ended;
+		int r = poll_until(many, sleeps ? deadline : 0);
+
+		if (r == -EINTR && (!sleeps || many->restart || is_interrupted(many)))
 			continue;
-		if (r == -EINTR)
-			return pabal__fail_with(r, "a signal handler ran while the call waited: call again, or open with PABAL_RESTART");
-		if (r < 0)
-			return pabal__fail_with(r, "no memory to poll so many descriptors");
-		if (look(many, ret_ready) < 0)
-			return pabal__fail_with(-ECANCELED, "the wait was interrupted on one of the objects");
-		if (*ret_ready)
-			return 0;
-		if (deadline != INT64_MAX && pabal__clock_now() >= deadline)
-			return timeout_ns == PABAL_NOWAIT ? pabal__fail_with(-EAGAIN, "not now: none of the objects is ready")
-							  : pabal__fail_with(-ETIMEDOUT, "the time was up before any of the objects was ready");
+		if (r == 0)
+			r = look(many);
+		if (r != 0)
+			return r;
+		many->ended = false;
+		if (interrupted) {
+			acknowledge(many);
+			return -ECANCELED;
+		}
+		if (timeout_ns == PABAL_NOWAIT)
+			return -EAGAIN;
+		if (deadline != INT64_MAX && pabal__clock_now() >= deadline && !is_interrupted(many))
+			return -ETIMEDOUT;
 	}
+}
+
+static int make_room(struct many *many)
+{
+	size_t polls = (size_t)POLLS * many->count;
+
+	many->members = calloc(many->count, sizeof *many->members);
+	many->polls = calloc(polls, sizeof *many->polls);
+	many->owners = calloc(polls, sizeof *many->owners);
+	return many->members && many->polls && many->owners ? 0 : pabal__fail_with(-ENOMEM, "no memory to wait for so many objects");
+}
+
+static void leave(struct many *many)
+{
+	for (uint32_t i = 0; many->members && i < many->count; i++)
+		if (many->members[i].nudge)
+			pabal__nudge_return(many->members[i].nudge);
+	free(many->members);
+	free(many->polls);
+	free(many->owners);
 }
 
 int pabal_wait_many(struct pabal_wait *items, uint32_t count, uint32_t *ret_ready, int64_t timeout_ns)
 {
 	struct many many = { .items = items, .count = count };
-	uint32_t ready = 0;
 	int r;
 
 	if (!items || count < 1 || count > MOST || timeout_ns < PABAL_FOREVER)
 		return pabal__fail(-EINVAL, "items is NULL, count is not 1 to %d, or the time-out is negative", MOST);
-	many.polls = calloc(2 * (size_t)count, sizeof *many.polls);
-	if (!many.polls)
-		return pabal__fail_with(-ENOMEM, "no memory to wait for so many objects");
-	r = prepare(&many);
+	r = make_room(&many);
 	if (r == 0)
-		r = wait_until(&many, &ready, timeout_ns);
-	free(many.polls);
-	if (r == 0 && ret_ready)
-		*ret_ready = ready;
-	return r;
+		r = prepare(&many, timeout_ns != PABAL_NOWAIT);
+	if (r == 0) {
+		r = wait_until(&many, timeout_ns);
+		if (r < 0)
+			say(r);
+	}
+	leave(&many);
+	if (r < 0)
+		return r;
+	if (ret_ready)
+		*ret_ready = (uint32_t)r;
+	return 0;
 }

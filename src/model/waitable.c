@@ -5,6 +5,7 @@
 #include "model/waitable.h"
 
 #include <errno.h>
+#include <poll.h>
 
 #include "base/error.h"
 #include "model/buffer.h"
@@ -74,33 +75,53 @@ bool pabal__waitable_is(const void *object)
 	return magic == PABAL__HANDLE_MAGIC || magic == PABAL__BUFFER_MAGIC;
 }
 
-int pabal__waitable_fd(void *object, uint32_t event)
+static int waitable_fd(void *object, uint32_t event)
 {
 	return ((pabal_mailbox *)object)->magic == PABAL__BUFFER_MAGIC ? pabal_buffer_fd(object, event) : pabal_mailbox_fd(object, event);
 }
 
-uint32_t pabal__waitable_verify(void *object, uint32_t events)
+static bool verify(void *object, uint32_t event)
 {
 	pabal_mailbox *mailbox = object; /* a buffer begins with one */
-	bool (*is_ready)(pabal_mailbox *, uint32_t) = mailbox->magic == PABAL__BUFFER_MAGIC ? buffer_is_ready : mailbox_is_ready;
-	uint32_t ready = 0;
 
-	for (uint32_t event = PABAL_READABLE; event <= PABAL_WRITABLE; event <<= 1)
-		if ((events & event) && pabal__descriptor_verify(mailbox, event, is_ready))
-			ready |= event;
-	return ready && pabal__object_ended(&mailbox->segment) ? ready | PABAL_HANGUP : ready;
+	return pabal__descriptor_verify(mailbox, event, mailbox->magic == PABAL__BUFFER_MAGIC ? buffer_is_ready : mailbox_is_ready);
 }
 
-bool pabal__waitable_interrupted(void *object)
+/* Both descriptors become readable when the object is destroyed: another is needed only where neither is polled. */
+static int end_fds(void *object, uint32_t events, int *ret_fds, short *ret_events)
+{
+	int r;
+
+	if (events & (PABAL_READABLE | PABAL_WRITABLE))
+		return 0;
+	r = waitable_fd(object, PABAL_READABLE);
+	if (r < 0)
+		return r;
+	pabal__descriptor_end_fds(object, ret_fds);
+	for (int i = 0; i < PABAL__WAIT_END_FDS; i++)
+		ret_events[i] = POLLIN;
+	return 0;
+}
+
+static bool has_ended(void *object, bool told)
 {
 	pabal_mailbox *mailbox = object;
-	uint32_t count = atomic_load_explicit(&mailbox->interrupts, memory_order_acquire); /* pairs with the interrupt's release */
 
-	/* relaxed: for waits that begin later */
-	return atomic_exchange_explicit(&mailbox->acknowledged, count, memory_order_relaxed) != count;
+	if (told && !pabal__object_ended(&mailbox->segment))
+		pabal__descriptor_hush(mailbox);
+	return pabal__object_ended(&mailbox->segment);
 }
 
-uint32_t pabal__waitable_flags(const void *object)
+struct pabal__wait_kind pabal__waitable_kind(void *object)
 {
-	return ((const pabal_mailbox *)object)->flags;
+	static const struct pabal__wait_calls_of_kind calls = { .fd = waitable_fd, .verify = verify, .end_fds = end_fds, .has_ended = has_ended };
+	pabal_mailbox *mailbox = object;
+
+	return (struct pabal__wait_kind){
+		.calls = &calls,
+		.flags = mailbox->flags,
+		.interrupts = &mailbox->interrupts,
+		.acknowledged = &mailbox->acknowledged,
+		.nudges = &mailbox->nudges,
+	};
 }

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * model/wait_kind.h - what pabal_wait_many() asks of a handle, whatever its kind.
+ *
+ * Each kind says by which descriptors it tells of something, and, once they did, whether it is so. Interrupts are told by counts, which are compared with what they were when the wait began, and by a nudge.
+ */
+#ifndef PABAL_SRC_MODEL_WAIT_KIND_H
+#define PABAL_SRC_MODEL_WAIT_KIND_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wait/nudge.h"
+
+enum { PABAL__WAIT_END_FDS = 3 };
+
+struct pabal__wait_calls_of_kind {
+	/* The descriptor of PABAL_READABLE or PABAL_WRITABLE, or an error. It is never silent while there is something. */
+	int (*fd)(void *object, uint32_t event);
+	/* That descriptor was readable: is it so? If not, it is silent now, until it is. */
+	bool (*verify)(void *object, uint32_t event);
+	/* What tells of its end, beside the descriptors of @events, which are polled: descriptors, -1 where there is none; and the events of poll to wait for on each. 0 or an error. NULL: it has no end. */
+	int (*end_fds)(void *object, uint32_t events, int *ret_fds, short *ret_events);
+	/* Has it ended? @told: one of those descriptors was ready; if it has not ended they are silent now. */
+	bool (*has_ended)(void *object, bool told);
+};
+
+/* One handle. */
+struct pabal__wait_kind {
+	const struct pabal__wait_calls_of_kind *calls;
+	uint32_t flags; /* PABAL_RESTART */
+	const _Atomic uint32_t *interrupts;
+	_Atomic uint32_t *acknowledged;
+	struct pabal__nudges *nudges;
+};
+
+/* 0, or -EINVAL: it is no open handle that can be waited for. What is @object has a magic number at its beginning. */
+int pabal__wait_kind_of(void *object, struct pabal__wait_kind *ret_kind);
+
+#endif
