@@ -72,6 +72,29 @@ static inline bool pabal__extent_has_blocks(uint64_t word)
 	return state == PABAL__HOME || state == PABAL__FLOATING || state == PABAL__CHECKING || state == PABAL__BACKED;
 }
 
+/*
+ * As pabal__block_find(), for who has the number of a block and perhaps no claim to it any more: false also if its header has no memory. To read it then would give
+ * memory to a hole, where no account finds it, or be SIGBUS on a full file system. The headers of large blocks stay. Nothing is promised for longer than the block is the
+ * caller's: if it is not, its extent can be given back right after this look (docs/decisions/0004-memory.md says who could, and what then).
+ */
+static inline bool pabal__extent_find_block(const struct pabal__segment *segment, uint32_t number, struct pabal__block *ret_block)
+{
+	const struct pabal__class *class;
+	uint32_t kind, index;
+
+	if (number >= segment->layout.block_count)
+		return false;
+	kind = pabal__layout_class(&segment->layout, number);
+	class = &segment->layout.classes[kind];
+	index = number - class->first_block;
+	/* acquire: pairs with the release that gave it memory */
+	if (kind < PABAL__SMALL_CLASSES &&
+	    !pabal__extent_has_blocks(atomic_load_explicit(pabal__extent_word(segment, class, index >> class->shift), memory_order_acquire)))
+		return false;
+	pabal__block_at(segment, class, index, ret_block);
+	return true;
+}
+
 /* Use one more extent of the class: its index, or -EAGAIN (all are used), -ENOSPC. It is a HOLE until somebody claims it. */
 int pabal__extent_raise(struct pabal__segment *segment, uint32_t number, uint32_t *ret_index);
 

@@ -143,7 +143,8 @@ static int loan(struct pabal__buffer_call *call)
 /* The block of a loan or a message, if it is ours and as it was. */
 static int find_block(const pabal_buffer *buffer, const uint64_t *words, struct pabal__block *ret_block)
 {
-	if (words[PABAL__ITEM_NUMBER] < PABAL__BLOCKS && pabal__block_find(&buffer->base.segment, (uint32_t)words[PABAL__ITEM_NUMBER], ret_block) &&
+	if (words[PABAL__ITEM_NUMBER] < PABAL__BLOCKS &&
+	    pabal__extent_find_block(&buffer->base.segment, (uint32_t)words[PABAL__ITEM_NUMBER], ret_block) &&
 	    header_of(ret_block) == words[PABAL__ITEM_HEADER])
 		return 0;
 	return pabal__fail_with(-EINVAL, "this loan or take has ended already, or is another handle's");

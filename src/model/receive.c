@@ -204,7 +204,7 @@ static int message_block(const pabal_mailbox *mailbox, const struct pabal_messag
 	if (r < 0)
 		return r;
 	if (message && message->data && message->reserved[MESSAGE_HANDLE] == (uintptr_t)mailbox && message->reserved[MESSAGE_BLOCK] < PABAL__BLOCKS &&
-	    pabal__block_find(&mailbox->segment, (uint32_t)message->reserved[MESSAGE_BLOCK], ret_block) &&
+	    pabal__extent_find_block(&mailbox->segment, (uint32_t)message->reserved[MESSAGE_BLOCK], ret_block) &&
 	    /* relaxed: ours alone while it is leased to us */
 	    atomic_load_explicit(&ret_block->words[PABAL__WORD_HEADER], memory_order_relaxed) == message->reserved[MESSAGE_HEADER])
 		return 0;

@@ -238,7 +238,7 @@ int pabal_mailbox_loan(pabal_mailbox *mailbox, size_t size, struct pabal_loan *r
 static int loan_block(const pabal_mailbox *mailbox, const struct pabal_loan *loan, struct pabal__block *ret_block)
 {
 	if (loan && loan->data && loan->reserved[LOAN_HANDLE] == (uintptr_t)mailbox && loan->reserved[LOAN_BLOCK] < PABAL__BLOCKS &&
-	    pabal__block_find(&mailbox->segment, (uint32_t)loan->reserved[LOAN_BLOCK], ret_block) &&
+	    pabal__extent_find_block(&mailbox->segment, (uint32_t)loan->reserved[LOAN_BLOCK], ret_block) &&
 	    owned_header(ret_block) == loan->reserved[LOAN_HEADER] && pabal__block_get(ret_block, PABAL__WORD_SEQUENCE) == PABAL__SEQUENCE_LOANED)
 		return 0;
 	return pabal__fail_with(-EINVAL, "this is no loan of this handle: it was committed or cancelled already, or is another handle's");

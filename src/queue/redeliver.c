@@ -144,7 +144,8 @@ static enum pabal__ring_result claim(struct pabal__redeliver *redeliver, uint32_
 	uint64_t header, lease;
 	bool sound;
 
-	if (!pabal__block_find(redeliver->segment, number, ret_block))
+	/* The list was made a while ago: by now others may have received the message, and its memory may have been given back. */
+	if (!pabal__extent_find_block(redeliver->segment, number, ret_block))
 		return PABAL__RING_NOT_NOW;
 	header = atomic_load_explicit(&ret_block->words[PABAL__WORD_HEADER], memory_order_acquire); /* pairs with the giver's release */
 	if (pabal__header_state(header) != PABAL__REDELIVER)

@@ -27,6 +27,8 @@
  */
 #include "queue/ring.h"
 
+#include "memory/extent.h"
+
 enum {
 	PUBLISH = 64,   /* positions between two shared hints: a newcomer walks that far at most; a guess */
 	LINE_SHIFT = 3, /* slots in a cache line, as a power of two */
@@ -347,7 +349,8 @@ static void repair_slot(const struct pabal__ring *ring, pabal__word *slot, uint6
 	uint64_t header, again;
 	struct pabal__block block;
 
-	if (pabal__block_find(ring->segment, slot_block(word), &block)) {
+	/* Another repairer may have been faster, and all that follows from it: the block received, freed, its memory given back. */
+	if (pabal__extent_find_block(ring->segment, slot_block(word), &block)) {
 		header = atomic_load_explicit(&block.words[PABAL__WORD_HEADER], memory_order_acquire); /* pairs with the taker's release */
 		again = load(slot);
 		if (again != word && !PABAL__FAULT(NO_REREAD))

@@ -115,6 +115,27 @@ static void a_copy_of_a_committed_loan_is_no_loan(void **state)
 	}
 }
 
+/* Its memory was given back: to look at the header of its block gave it to the hole again. */
+static void a_copy_of_a_released_item_brings_no_memory_back(void **state)
+{
+	pabal_buffer *writer = make(0, CAPACITY, 0), *reader;
+	struct pabal_message items, copy;
+	uint64_t before;
+
+	(void)state;
+	assert_int_equal(pabal_buffer_open("b", NULL, &reader), 0);
+	assert_int_equal(put(writer, 1, 1, NULL, PABAL_NOWAIT), 0);
+	assert_int_equal(pabal_buffer_take(reader, 1, &items, PABAL_NOWAIT), 0);
+	copy = items;
+	assert_int_equal(pabal_buffer_release(reader, &items), 0);
+	assert_null(pabal_buffer_close(writer)); /* its extent floats */
+	assert_int_equal(pabal_gc(NULL), 0);
+	before = bytes_of("b");
+	assert_int_equal(pabal_buffer_release(reader, &copy), -EINVAL);
+	assert_int_equal(bytes_of("b"), before);
+	end(reader);
+}
+
 static void spsc_and_latest_lend_one_at_a_time(void **state)
 {
 	(void)state;
@@ -169,6 +190,7 @@ int main(void)
 		cmocka_unit_test(a_loan_that_is_cancelled_leaves_nothing),
 		cmocka_unit_test(loans_of_the_default_form),
 		cmocka_unit_test(a_copy_of_a_committed_loan_is_no_loan),
+		cmocka_unit_test(a_copy_of_a_released_item_brings_no_memory_back),
 		cmocka_unit_test(spsc_and_latest_lend_one_at_a_time),
 		cmocka_unit_test(closing_gives_back),
 	};

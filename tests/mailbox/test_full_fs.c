@@ -146,12 +146,74 @@ static void send_says_so_and_loses_nothing(void **state)
 	free(got);
 }
 
+/*
+ * A handle that knows messages that came back, of which others have received all by now; and copies of messages and loans that are done. Their blocks' memory was given
+ * back: to read the headers gave it to the hole again, behind the back of every account, and was SIGBUS here.
+ */
+static void what_was_given_back_is_not_looked_into(bool full)
+{
+	enum { COUNT = 64, BYTES = 900, LOANS = 8192 / 1024 + 1 }; /* more loans than an extent has blocks: the first extent is let go */
+	struct pabal_message messages[COUNT], copy;
+	static char data[BYTES];
+	struct pabal_loan loans[LOANS], loan_copy;
+	pabal_mailbox *a, *b, *c;
+	uint64_t before;
+
+	assert_int_equal(pabal_mailbox_create("a", NULL, &a), 0);
+	assert_int_equal(pabal_mailbox_open("a", NULL, &b), 0);
+	assert_int_equal(pabal_mailbox_open("a", NULL, &c), 0);
+	for (int i = 0; i < COUNT; i++)
+		assert_int_equal(pabal_mailbox_send(c, data, BYTES, PABAL_NOWAIT), 0);
+	for (int i = 0; i < COUNT; i++)
+		assert_int_equal(pabal_mailbox_take(b, NULL, &messages[i], PABAL_NOWAIT), 0);
+	for (int i = 0; i < COUNT; i++)
+		assert_int_equal(pabal_mailbox_requeue(b, &messages[i]), 0);
+	assert_int_equal(pabal_mailbox_take(a, NULL, &messages[0], PABAL_NOWAIT), 0); /* and knows the others */
+	copy = messages[0];
+	assert_int_equal(pabal_mailbox_release(a, &messages[0]), 0);
+	for (int i = 1; i < COUNT; i++)
+		assert_int_equal(pabal_mailbox_receive(b, data, BYTES, NULL, PABAL_NOWAIT), 0);
+	pabal_mailbox_close(c); /* its extents float */
+	for (int i = 0; i < LOANS; i++)
+		assert_int_equal(pabal_mailbox_loan(b, BYTES, &loans[i], PABAL_NOWAIT), 0);
+	loan_copy = loans[0];
+	for (int i = 0; i < LOANS; i++)
+		assert_int_equal(pabal_mailbox_cancel(b, &loans[i]), 0);
+	assert_int_equal(pabal_gc(NULL), 0);
+	if (full)
+		use_up(0);
+	before = bytes_of("a");
+	assert_int_equal(pabal_mailbox_receive(a, data, BYTES, NULL, PABAL_NOWAIT), -EAGAIN);
+	assert_int_equal(pabal_mailbox_release(a, &copy), -EINVAL);
+	assert_int_equal(pabal_mailbox_requeue(a, &copy), -EINVAL);
+	assert_int_equal(pabal_mailbox_commit(b, &loan_copy, BYTES, PABAL_NOWAIT), -EINVAL);
+	assert_int_equal(pabal_mailbox_cancel(b, &loan_copy), -EINVAL);
+	assert_int_equal(bytes_of("a"), before);
+	if (full)
+		free_again();
+	pabal_mailbox_close(a);
+	pabal_mailbox_close(b);
+	assert_int_equal(pabal_mailbox_destroy("a"), 0);
+}
+
+static void memory_that_was_given_back_stays_so(void **state)
+{
+	(void)state;
+	what_was_given_back_is_not_looked_into(false);
+}
+
+static void what_has_no_memory_is_no_sigbus(void **state)
+{
+	(void)state;
+	what_was_given_back_is_not_looked_into(true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(create_makes_nothing_by_half),
-		cmocka_unit_test(what_exists_can_be_opened_on_a_full_file_system),
-		cmocka_unit_test(send_says_so_and_loses_nothing),
+		cmocka_unit_test(create_makes_nothing_by_half),    cmocka_unit_test(what_exists_can_be_opened_on_a_full_file_system),
+		cmocka_unit_test(send_says_so_and_loses_nothing),  cmocka_unit_test(memory_that_was_given_back_stays_so),
+		cmocka_unit_test(what_has_no_memory_is_no_sigbus),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -179,6 +179,23 @@ static void a_slot_is_repaired_with_its_lease(void **state)
 	assert_int_equal(pabal__header_deliveries(block.words[0]), 1);
 }
 
+/* Another repairer was faster, and the block was received and given back since. To read its header would give memory to the hole. */
+static void a_late_repairer_does_not_look_at_a_block_without_memory(void **state)
+{
+	struct pabal__block block = new_block();
+	uint64_t before;
+
+	(void)state;
+	block.words[0] = pabal__header_next(block.words[0], PABAL__FREE, 0, 0);
+	pabal__pool_leave(&pool);
+	assert_int_equal(pabal__pool_reclaim(segment, ME), PABAL__EXTENT);
+	before = bytes_of("a");
+	*slot(7) = word(first, PABAL__TAKEN, OTHER, block.number);
+	pabal__ring_repair_all(&ring, OTHER);
+	assert_int_equal(*slot(7), word(first + 1, PABAL__EMPTY, 0, 0));
+	assert_int_equal(bytes_of("a"), before);
+}
+
 static void turns_wrap(void **state)
 {
 	struct pabal__block got;
@@ -206,6 +223,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_taker_in_the_middle_keeps_nobody_but_at_the_wrap, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_nobody_honest_writes_is_corrupt, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_slot_is_repaired_with_its_lease, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_late_repairer_does_not_look_at_a_block_without_memory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(turns_wrap, set_up, tear_down),
 	};
 
