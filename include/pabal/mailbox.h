@@ -154,7 +154,8 @@ PABAL_EXPORT int pabal_mailbox_loan(pabal_mailbox *mailbox, size_t size, struct 
  * @size: bytes of it that are the message.
  * @timeout_ns: how long to wait while the mailbox is full.
  *
- * Return: 0: committed. Everything else as pabal_mailbox_send(); -EINVAL also if @loan is not a loan of this handle, or was committed already.
+ * Return: 0: committed. Everything else as pabal_mailbox_send(); -EINVAL also if @loan is not a loan of this handle, or was committed
+ * or cancelled already, through a copy of it: also by another thread while this call waited, which it finds when it looks again.
  */
 PABAL_EXPORT int pabal_mailbox_commit(pabal_mailbox *mailbox, struct pabal_loan *loan, size_t size, int64_t timeout_ns);
 

@@ -150,7 +150,7 @@ static int find_block(const pabal_buffer *buffer, const uint64_t *words, struct 
 	return pabal__fail_with(-EINVAL, "this loan or take has ended already, or is another handle's");
 }
 
-/* The block of a loan that was not committed: a copy of one that was is refused. */
+/* The block of a loan that was not committed: a copy of one that was is refused. Under the send lock: another thread may hold a copy. */
 static int find_loan(struct pabal__buffer_call *call)
 {
 	int r = find_block(call->buffer, call->loan->reserved, &call->block);
@@ -163,20 +163,19 @@ static int find_loan(struct pabal__buffer_call *call)
 static int commit(struct pabal__buffer_call *call)
 {
 	pabal_mailbox *mailbox = call->call.mailbox;
-	bool entered, look = false;
+	bool entered = pabal__side_enter(mailbox, &mailbox->sending), look = false;
 	int r = find_loan(call);
 
-	if (r < 0)
-		return r;
-	if (pabal__object_ended(&mailbox->segment))
-		return -ESHUTDOWN;
-	entered = pabal__side_enter(mailbox, &mailbox->sending);
-	write_meta(call);
-	r = send_block(call);
-	if (r == 0)
-		look = count_put(mailbox, 1);
-	else /* an attempt may have written one */
-		pabal__block_set(&call->block, PABAL__WORD_SEQUENCE, PABAL__SEQUENCE_LOANED);
+	if (r == 0 && pabal__object_ended(&mailbox->segment))
+		r = -ESHUTDOWN;
+	if (r == 0) {
+		write_meta(call);
+		r = send_block(call);
+		if (r == 0)
+			look = count_put(mailbox, 1);
+		else /* an attempt may have written one */
+			pabal__block_set(&call->block, PABAL__WORD_SEQUENCE, PABAL__SEQUENCE_LOANED);
+	}
 	pabal__side_leave(&mailbox->sending, entered);
 	if (r == 0)
 		pabal__mailbox_ring_items(mailbox);
@@ -187,10 +186,13 @@ static int commit(struct pabal__buffer_call *call)
 
 static int cancel(struct pabal__buffer_call *call)
 {
+	pabal_mailbox *mailbox = call->call.mailbox;
+	bool entered = pabal__side_enter(mailbox, &mailbox->sending);
 	int r = find_loan(call);
 
 	if (r == 0)
-		pabal__mailbox_free(call->call.mailbox, &call->block, call->loan->reserved[PABAL__ITEM_HEADER]);
+		pabal__mailbox_free(mailbox, &call->block, call->loan->reserved[PABAL__ITEM_HEADER]);
+	pabal__side_leave(&mailbox->sending, entered);
 	return r;
 }
 

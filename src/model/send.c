@@ -16,15 +16,47 @@
 
 enum { FILL_LOCKED_MAX = 4096 }; /* a larger message is copied in without the handle's lock; a guess: two locks cost what 4 KiB of copying does */
 
+enum send_kind { SEND, LOAN, COMMIT };
+
 struct send {
 	struct pabal__call call;
-	const void *data; /* NULL: the block is filled already (a loan) */
+	const void *data; /* SEND alone; NULL: the message is empty */
 	size_t size;
 	uint32_t tag;
-	bool has_block;
-	bool only_block; /* a loan: no commit yet */
+	bool has_block;                /* SEND alone: an attempt before this one has filled it */
+	uint8_t kind;                  /* enum send_kind */
+	const struct pabal_loan *loan; /* COMMIT alone */
 	struct pabal__block block;
 };
+
+/* What a loan keeps in its reserved words. */
+enum { LOAN_BLOCK, LOAN_HEADER, LOAN_HANDLE };
+
+/* Our block's header as it must be: OWNED by us. */
+static uint64_t owned_header(const struct pabal__block *block)
+{
+	return atomic_load_explicit(&block->words[PABAL__WORD_HEADER], memory_order_relaxed); /* ours alone */
+}
+
+/* Was this lent by this handle, at some time? By what the caller hands in alone. */
+static bool is_loan_of(const pabal_mailbox *mailbox, const struct pabal_loan *loan)
+{
+	return loan && loan->data && loan->reserved[LOAN_HANDLE] == (uintptr_t)mailbox && loan->reserved[LOAN_BLOCK] < PABAL__BLOCKS;
+}
+
+static int no_loan(void)
+{
+	return pabal__fail_with(-EINVAL, "this is no loan of this handle: it was committed or cancelled already, or is another handle's");
+}
+
+/* The block of a loan that is not done yet. Under the send lock, as whatever ends a loan: another thread may hold a copy of it. */
+static int loan_block(const pabal_mailbox *mailbox, const struct pabal_loan *loan, struct pabal__block *ret_block)
+{
+	if (pabal__extent_find_block(&mailbox->segment, (uint32_t)loan->reserved[LOAN_BLOCK], ret_block) &&
+	    owned_header(ret_block) == loan->reserved[LOAN_HEADER] && pabal__block_get(ret_block, PABAL__WORD_SEQUENCE) == PABAL__SEQUENCE_LOANED)
+		return 0;
+	return no_loan();
+}
 
 static inline void write_meta(const struct send *send)
 {
@@ -63,25 +95,21 @@ static int allocate(struct send *send, struct pabal__side *side, bool *entered)
 	return 0;
 }
 
-static inline int try_send(struct send *send)
+/* The block is filled: this commits it. Under the send lock. */
+static inline int put_in_ring(struct send *send)
+{
+	write_meta(send);
+	return pabal__mailbox_from_ring(
+		pabal__ring_send(&send->call.mailbox->ring, &send->block, (uint64_t)send->size >> 32 & 0xffff, &send->call.busy_position));
+}
+
+/* The end of an attempt that began with entering the side: @r is what came of it. */
+static inline int end_attempt(const struct send *send, bool entered, int r)
 {
 	pabal_mailbox *mailbox = send->call.mailbox;
 	struct pabal__side *side = &mailbox->sending;
-	bool entered, look = false;
-	int r = 0;
+	bool look = false;
 
-	if (is_shut(mailbox))
-		return -ESHUTDOWN;
-	entered = pabal__side_enter(mailbox, side);
-	if (!send->has_block)
-		r = allocate(send, side, &entered);
-	if (r == 0) {
-		write_meta(send);
-		r = pabal__mailbox_from_ring(
-			pabal__ring_send(&mailbox->ring, &send->block, (uint64_t)send->size >> 32 & 0xffff, &send->call.busy_position));
-	}
-	if (r == 0 && send->data && PABAL__FAULT(COMMIT_BEFORE_FILL))
-		memcpy(send->block.data, send->data, send->size);
 	if (r == 0)
 		look = pabal__side_count(side, 1, &mailbox->self->sent);
 	pabal__side_leave(side, entered);
@@ -90,6 +118,44 @@ static inline int try_send(struct send *send)
 	if (__builtin_expect(look, 0))
 		pabal__mailbox_glance(mailbox, side);
 	return r;
+}
+
+static inline int try_send(struct send *send)
+{
+	pabal_mailbox *mailbox = send->call.mailbox;
+	struct pabal__side *side = &mailbox->sending;
+	bool entered;
+	int r = 0;
+
+	if (is_shut(mailbox))
+		return -ESHUTDOWN;
+	entered = pabal__side_enter(mailbox, side);
+	if (!send->has_block)
+		r = allocate(send, side, &entered);
+	if (r == 0)
+		r = put_in_ring(send);
+	if (r == 0 && send->data && PABAL__FAULT(COMMIT_BEFORE_FILL))
+		memcpy(send->block.data, send->data, send->size);
+	return end_attempt(send, entered, r);
+}
+
+/* Since the attempt before this one, another thread may have ended the loan through a copy of it. */
+static int try_commit(struct send *send)
+{
+	pabal_mailbox *mailbox = send->call.mailbox;
+	bool entered;
+	int r;
+
+	if (is_shut(mailbox))
+		return -ESHUTDOWN;
+	entered = pabal__side_enter(mailbox, &mailbox->sending);
+	r = loan_block(mailbox, send->loan, &send->block);
+	if (r == 0) {
+		r = put_in_ring(send);
+		if (r) /* it may have written a sequence number */
+			pabal__block_set(&send->block, PABAL__WORD_SEQUENCE, PABAL__SEQUENCE_LOANED);
+	}
+	return end_attempt(send, entered, r);
 }
 
 static int try_loan(struct send *send)
@@ -110,7 +176,14 @@ static int attempt_send(void *argument)
 {
 	struct send *send = argument;
 
-	return send->only_block ? try_loan(send) : try_send(send);
+	switch (send->kind) {
+	case LOAN:
+		return try_loan(send);
+	case COMMIT:
+		return try_commit(send);
+	default:
+		return try_send(send);
+	}
 }
 
 static bool more_room(void *argument)
@@ -131,12 +204,6 @@ const struct pabal__wait_calls pabal__send_calls = {
 	.busy = pabal__mailbox_busy,
 	.before_sleep = pabal__mailbox_before_sleep,
 };
-
-/* Our block's header as it must be: OWNED by us. */
-static uint64_t owned_header(const struct pabal__block *block)
-{
-	return atomic_load_explicit(&block->words[PABAL__WORD_HEADER], memory_order_relaxed); /* ours alone */
-}
 
 static int read_message_opts(const struct pabal_message_opts *given, uint32_t *ret_tag)
 {
@@ -183,7 +250,8 @@ int pabal_mailbox_send_with(pabal_mailbox *mailbox, const struct pabal_message_o
 	send.call.mailbox = mailbox;
 	send.data = data;
 	send.size = size;
-	send.has_block = send.only_block = false;
+	send.has_block = false;
+	send.kind = SEND;
 	r = try_send(&send);
 	if (__builtin_expect(r == 0, 1))
 		return 0;
@@ -201,12 +269,9 @@ int pabal_mailbox_send(pabal_mailbox *mailbox, const void *data, size_t size, in
 	return pabal_mailbox_send_with(mailbox, NULL, data, size, timeout_ns);
 }
 
-/* What a loan keeps in its reserved words. */
-enum { LOAN_BLOCK, LOAN_HEADER, LOAN_HANDLE };
-
 int pabal_mailbox_loan(pabal_mailbox *mailbox, size_t size, struct pabal_loan *ret_loan, int64_t timeout_ns)
 {
-	struct send send = { .call.mailbox = mailbox, .size = size, .only_block = true };
+	struct send send = { .call.mailbox = mailbox, .size = size, .kind = LOAN };
 	int r = pabal__mailbox_check(mailbox, true, timeout_ns);
 
 	if (r == 0)
@@ -234,39 +299,27 @@ int pabal_mailbox_loan(pabal_mailbox *mailbox, size_t size, struct pabal_loan *r
 	return 0;
 }
 
-/* The block of a loan, if it is one of this handle and not done yet. */
-static int loan_block(const pabal_mailbox *mailbox, const struct pabal_loan *loan, struct pabal__block *ret_block)
-{
-	if (loan && loan->data && loan->reserved[LOAN_HANDLE] == (uintptr_t)mailbox && loan->reserved[LOAN_BLOCK] < PABAL__BLOCKS &&
-	    pabal__extent_find_block(&mailbox->segment, (uint32_t)loan->reserved[LOAN_BLOCK], ret_block) &&
-	    owned_header(ret_block) == loan->reserved[LOAN_HEADER] && pabal__block_get(ret_block, PABAL__WORD_SEQUENCE) == PABAL__SEQUENCE_LOANED)
-		return 0;
-	return pabal__fail_with(-EINVAL, "this is no loan of this handle: it was committed or cancelled already, or is another handle's");
-}
-
 int pabal_mailbox_commit_with(pabal_mailbox *mailbox, const struct pabal_message_opts *message, struct pabal_loan *loan, size_t size,
 			      int64_t timeout_ns)
 {
-	struct send send = { .call.mailbox = mailbox, .size = size, .has_block = true };
+	struct send send = { .call.mailbox = mailbox, .size = size, .kind = COMMIT, .loan = loan };
 	int r = pabal__mailbox_check(mailbox, true, timeout_ns);
 
-	if (r == 0)
-		r = loan_block(mailbox, loan, &send.block);
+	if (r == 0 && !is_loan_of(mailbox, loan))
+		r = no_loan();
 	if (r == 0 && size > loan->size)
 		r = pabal__fail(-EINVAL, "the message has %zu bytes but the loan %zu: ask for a larger loan", size, loan->size);
 	if (r == 0 && message)
 		r = read_message_opts(message, &send.tag);
 	if (r < 0)
 		return r;
-	r = try_send(&send);
+	r = try_commit(&send);
 	if (r > 0)
 		r = pabal__mailbox_wait(&send.call, &mailbox->sending, r, timeout_ns);
 	else
 		pabal__mailbox_say(r);
 	if (r == 0)
 		memset(loan, 0, sizeof *loan);
-	else /* an attempt may have written one */
-		pabal__block_set(&send.block, PABAL__WORD_SEQUENCE, PABAL__SEQUENCE_LOANED);
 	return r;
 }
 
@@ -278,13 +331,19 @@ int pabal_mailbox_commit(pabal_mailbox *mailbox, struct pabal_loan *loan, size_t
 int pabal_mailbox_cancel(pabal_mailbox *mailbox, struct pabal_loan *loan)
 {
 	struct pabal__block block;
+	bool entered;
 	int r = pabal__mailbox_check(mailbox, true, PABAL_NOWAIT);
 
-	if (r == 0)
-		r = loan_block(mailbox, loan, &block);
+	if (r == 0 && !is_loan_of(mailbox, loan))
+		r = no_loan();
 	if (r < 0)
 		return r;
-	pabal__mailbox_free(mailbox, &block, owned_header(&block));
-	memset(loan, 0, sizeof *loan);
-	return 0;
+	entered = pabal__side_enter(mailbox, &mailbox->sending);
+	r = loan_block(mailbox, loan, &block);
+	if (r == 0)
+		pabal__mailbox_free(mailbox, &block, loan->reserved[LOAN_HEADER]);
+	pabal__side_leave(&mailbox->sending, entered);
+	if (r == 0)
+		memset(loan, 0, sizeof *loan);
+	return r;
 }

@@ -3,7 +3,10 @@
  * test_loan - writing in place: loan, commit, cancel; and what a handle gives back when it closes.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "support/support.h"
 
@@ -129,6 +132,94 @@ static void a_copy_of_a_committed_loan_is_no_loan(void **state)
 	assert_int_equal(pabal_mailbox_destroy("a"), 0);
 }
 
+struct commit {
+	pabal_mailbox *mailbox;
+	struct pabal_loan loan;
+	pthread_t thread;
+	_Atomic pid_t id;
+	int result;
+};
+
+static void *commit_in_a_thread(void *data)
+{
+	struct commit *commit = data;
+
+	atomic_store(&commit->id, gettid());
+	commit->result = pabal_mailbox_commit(commit->mailbox, &commit->loan, 4, HANG);
+	return NULL;
+}
+
+static bool sleeps(void *data)
+{
+	const struct commit *commit = data;
+	pid_t id = atomic_load(&commit->id);
+
+	return id && process_state(id) == 'S';
+}
+
+static void start_to_commit(struct commit *commit, pabal_mailbox *mailbox, const struct pabal_loan *loan)
+{
+	*commit = (struct commit){ .mailbox = mailbox, .loan = *loan };
+	assert_int_equal(pthread_create(&commit->thread, NULL, commit_in_a_thread, commit), 0);
+	assert_true(eventually(sleeps, commit));
+}
+
+/* A commit that waited did not look at its loan again: the block came into the queue twice, and who received it second was told that the mailbox is damaged. */
+static void two_commits_of_one_loan_that_wait_send_it_once(void **state)
+{
+	struct commit commits[2];
+	struct pabal_loan loan;
+	pabal_mailbox *a;
+	char text[4];
+
+	(void)state;
+	assert_int_equal(pabal_mailbox_create("a", OPTS(.capacity = 1), &a), 0);
+	assert_int_equal(pabal_mailbox_send(a, "full", 4, PABAL_NOWAIT), 0);
+	assert_int_equal(pabal_mailbox_loan(a, 4, &loan, PABAL_NOWAIT), 0);
+	memcpy(loan.data, "once", 4);
+	for (int i = 0; i < 2; i++)
+		start_to_commit(&commits[i], a, &loan);
+	assert_int_equal(pabal_mailbox_receive(a, text, 4, NULL, PABAL_NOWAIT), 0);
+	assert_memory_equal(text, "full", 4);
+	assert_int_equal(pabal_mailbox_receive(a, text, 4, NULL, HANG), 0);
+	assert_memory_equal(text, "once", 4);
+	for (int i = 0; i < 2; i++)
+		pthread_join(commits[i].thread, NULL);
+	assert_int_equal(commits[0].result + commits[1].result, -EINVAL);
+	assert_true(commits[0].result == 0 || commits[1].result == 0);
+	assert_int_equal(pabal_mailbox_receive(a, text, 4, NULL, PABAL_NOWAIT), -EAGAIN);
+	expect_sound("a", NULL);
+	pabal_mailbox_close(a);
+	assert_int_equal(pabal_mailbox_destroy("a"), 0);
+}
+
+static void a_loan_that_is_cancelled_while_its_commit_waits_is_not_sent(void **state)
+{
+	struct pabal_check_result account;
+	struct commit commit;
+	struct pabal_loan loan, other;
+	pabal_mailbox *a;
+	char text[4];
+
+	(void)state;
+	assert_int_equal(pabal_mailbox_create("a", OPTS(.capacity = 1), &a), 0);
+	assert_int_equal(pabal_mailbox_send(a, "full", 4, PABAL_NOWAIT), 0);
+	assert_int_equal(pabal_mailbox_loan(a, 4, &loan, PABAL_NOWAIT), 0);
+	start_to_commit(&commit, a, &loan);
+	assert_int_equal(pabal_mailbox_cancel(a, &loan), 0);
+	assert_int_equal(pabal_mailbox_loan(a, 4, &other, PABAL_NOWAIT), 0);
+	assert_int_equal(pabal_mailbox_receive(a, text, 4, NULL, PABAL_NOWAIT), 0);
+	pthread_join(commit.thread, NULL);
+	assert_int_equal(commit.result, -EINVAL);
+	assert_int_equal(pabal_mailbox_receive(a, text, 4, NULL, PABAL_NOWAIT), -EAGAIN);
+	assert_int_equal(pabal_mailbox_commit(a, &other, 4, PABAL_NOWAIT), 0);
+	expect_sound("a", &account);
+	assert_int_equal(account.loaned, 0);
+	assert_int_equal(account.queued, 1);
+	pabal_mailbox_close(a);
+	assert_int_equal(pabal_mailbox_destroy("a"), 0);
+}
+
 static void close_cancels_loans_and_redelivers_leases(void **state)
 {
 	static const uint32_t flags[] = { 0, PABAL_MAILBOX_DROP_ON_DEATH };
@@ -170,6 +261,8 @@ int main(void)
 		cmocka_unit_test(a_cancelled_loan_never_was),
 		cmocka_unit_test(a_full_mailbox_leaves_the_loan_a_loan),
 		cmocka_unit_test(a_copy_of_a_committed_loan_is_no_loan),
+		cmocka_unit_test(two_commits_of_one_loan_that_wait_send_it_once),
+		cmocka_unit_test(a_loan_that_is_cancelled_while_its_commit_waits_is_not_sent),
 		cmocka_unit_test(close_cancels_loans_and_redelivers_leases),
 	};
 
