@@ -72,14 +72,12 @@ static void set_timer(const struct pabal__descriptor *descriptor, int64_t ns)
 	timerfd_settime(descriptor->timer, 0, &time, NULL);
 }
 
-static void close_one(struct pabal__side *side, bool name_too)
+static void close_one(struct pabal__descriptor *descriptor, bool name_too)
 {
-	struct pabal__descriptor *descriptor = side->descriptor;
 	struct pabal__directory directory;
 
 	if (!descriptor)
 		return;
-	side->descriptor = NULL;
 	if (name_too && descriptor->socket >= 0 && pabal__directory_open(false, &directory) == 0) {
 		unlinkat(directory.fd, descriptor->name, 0);
 		pabal__directory_close(&directory);
@@ -97,8 +95,9 @@ void pabal__descriptor_close(pabal_mailbox *mailbox, bool name_too)
 {
 	if (name_too && (mailbox->sending.descriptor || mailbox->receiving.descriptor)) /* release: no more bytes, please */
 		atomic_store_explicit(&mailbox->self->waits_index, 0, memory_order_release);
-	close_one(&mailbox->sending, name_too);
-	close_one(&mailbox->receiving, name_too);
+	close_one(mailbox->sending.descriptor, name_too);
+	close_one(mailbox->receiving.descriptor, name_too);
+	mailbox->sending.descriptor = mailbox->receiving.descriptor = NULL;
 }
 
 /* The deaths of those who have the file open. -1: no watch is left; the timer stands in. */
@@ -254,25 +253,36 @@ static int open_all(pabal_mailbox *mailbox, struct pabal__descriptor *descriptor
 	return descriptor->group < 0 ? descriptor->group : 0;
 }
 
+/* The whole of it, or nothing. */
+static int make(pabal_mailbox *mailbox, uint32_t event, struct pabal__descriptor **ret_descriptor)
+{
+	struct pabal__descriptor *descriptor = malloc(sizeof *descriptor);
+	int r;
+
+	if (!descriptor)
+		return -ENOMEM;
+	*descriptor = (struct pabal__descriptor){ .group = -1, .socket = -1, .own = -1, .timer = -1, .watch = -1, .event = event };
+	r = open_all(mailbox, descriptor);
+	if (r < 0)
+		close_one(descriptor, true);
+	else
+		*ret_descriptor = descriptor;
+	return r;
+}
+
 int pabal__descriptor_of(pabal_mailbox *mailbox, uint32_t event, bool (*is_ready)(pabal_mailbox *mailbox, uint32_t event))
 {
 	struct pabal__side *side = event == PABAL_READABLE ? &mailbox->receiving : &mailbox->sending;
-	struct pabal__descriptor *descriptor;
+	struct pabal__descriptor *descriptor = NULL;
 	bool entered = pabal__side_enter(mailbox, side);
 	int r = 0;
 
 	if (!side->descriptor) {
-		descriptor = malloc(sizeof *descriptor);
-		r = descriptor ? 0 : -ENOMEM;
+		r = make(mailbox, event, &descriptor);
 		if (r == 0) {
-			*descriptor = (struct pabal__descriptor){ .group = -1, .socket = -1, .own = -1, .timer = -1, .watch = -1, .event = event };
-			side->descriptor = descriptor;
-			r = open_all(mailbox, descriptor);
-		}
-		if (r < 0)
-			close_one(side, true);
-		else
+			side->descriptor = descriptor; /* whole: calls that say "not now", and interrupts, look without the lock */
 			arm_side(descriptor, side);
+		}
 	}
 	r = r < 0 ? pabal__fail(r, "cannot make a descriptor for '%s': %s", mailbox->segment.name,
 				r == -EMFILE || r == -ENFILE ? "too many open files"

@@ -27,6 +27,16 @@ static bool mailbox_is_ready(pabal_mailbox *mailbox, uint32_t event)
 	return ready;
 }
 
+static bool latest_is_news(pabal_buffer *buffer)
+{
+	struct pabal__side *side = &buffer->base.receiving;
+	bool entered = pabal__side_enter(&buffer->base, side); /* other threads of this handle see what is new */
+	bool news = pabal__latest_is_news(&buffer->latest);
+
+	pabal__side_leave(side, entered);
+	return news;
+}
+
 static bool buffer_is_ready(pabal_mailbox *mailbox, uint32_t event)
 {
 	pabal_buffer *buffer = (pabal_buffer *)mailbox; /* the mailbox is its first member */
@@ -36,7 +46,7 @@ static bool buffer_is_ready(pabal_mailbox *mailbox, uint32_t event)
 	if (pabal__object_ended(&mailbox->segment))
 		return true;
 	if (shape->flags & PABAL_BUFFER_LATEST)
-		return event == PABAL_WRITABLE || pabal__latest_is_news(&buffer->latest);
+		return event == PABAL_WRITABLE || latest_is_news(buffer);
 	if (shape->flags & PABAL_BUFFER_SPSC) /* positions that make no sense: the call says so */
 		return !pabal__spsc_count(&buffer->shared->positions, shape->capacity, &put, &got) ||
 		       (event == PABAL_READABLE ? put != got : put - got < shape->capacity);
