@@ -357,6 +357,8 @@ PABAL_EXPORT int pabal_link_stat(pabal_link *link, struct pabal_link_stats *stat
  * pabal_link_close() - end the link; the other side says -EPIPE after the last message that was committed.
  * @link: may be NULL. A link that was handed out twice ends with the last close.
  *
+ * Calls by name of other threads may be under way: one that waits for room in this link goes on over a new one.
+ *
  * Return: NULL. Threads: no other thread may use the handle: interrupt first. Blocks: never. Ownership: loans and taken messages end with it. If the peer dies: nothing. Errors: none.
  */
 PABAL_EXPORT pabal_link *pabal_link_close(pabal_link *link);

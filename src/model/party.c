@@ -2,8 +2,9 @@
 /*
  * model/party.c - the table of links of a process, and what a link handle is beside its link: a party.
  *
- * A party is made when a handshake ends, by whichever side asked. It goes when its handle is closed (pabal_link_close()), or, if it was never handed out, when it has ended and all is received. Parties of
- * one name are in order of age, since a peer that starts again is a new party while the old one still holds messages.
+ * A party is made when a handshake ends, by whichever side asked. It goes when its handle is closed (pabal_link_close()), or, if it was never handed out, when it has ended and all is received. It leaves the
+ * table at once, and what another thread is just using by name is freed by that thread: nobody sleeps in there. Parties of one name are in order of age, since a peer that starts again is a new party
+ * while the old one still holds messages.
  */
 #include <errno.h>
 #include <poll.h>
@@ -12,7 +13,6 @@
 #include <unistd.h>
 
 #include "model/process.h"
-#include "platform/cpu.h"
 #include "platform/life.h"
 #include "platform/sealed.h"
 #include "queue/stream.h"
@@ -124,13 +124,8 @@ static void close_handle(void *owner, pabal_link *link)
 		return;
 	entered = pabal__process_enter(self);
 	if (party->handles > 0 && --party->handles == 0) {
-		while (party->users) { /* another thread is in it, by name, for a moment: such calls never sleep there */
-			pabal__process_leave(self, entered);
-			pabal__cpu_yield();
-			entered = pabal__process_enter(self);
-		}
-		if (!party->handles)
-			pabal__party_remove(party);
+		pabal__party_remove(party);
+		pabal__process_stir(self); /* who waits for room in it, by name, waits in vain */
 	}
 	pabal__process_leave(self, entered);
 }
@@ -273,14 +268,20 @@ static void leave_table(struct pabal__party *party)
 		self->turn = party->next;
 }
 
-/* The lock is held; nobody else is in the link. */
+static void end_link(struct pabal__party *party)
+{
+	pabal__link_deinit(&party->link);
+	free(party);
+}
+
 void pabal__party_remove(struct pabal__party *party)
 {
 	pabal__party_watch(party, false);
 	leave_table(party);
 	pabal__tell_end(&party->process->holder, party->entry);
-	pabal__link_deinit(&party->link);
-	free(party);
+	party->gone = true;
+	if (!party->users) /* else the last of them ends it */
+		end_link(party);
 }
 
 static struct pabal__tomb **find_tomb(pabal_process *self, const char *peer)
@@ -356,6 +357,7 @@ void pabal__party_drained(struct pabal__party *party, int error)
 	party->untold = 0;
 	party->end = error;
 	pabal__party_watch(party, false);
+	pabal__process_stir(party->process); /* its socket, which is not watched any more, was to wake who waits for room in it */
 	let_go(party);
 }
 
@@ -369,7 +371,10 @@ void pabal__party_use(struct pabal__party *party)
 void pabal__party_put(struct pabal__party *party)
 {
 	party->users--;
-	let_go(party);
+	if (!party->gone)
+		let_go(party);
+	else if (!party->users)
+		end_link(party);
 }
 
 void pabal__parties_close(pabal_process *self, bool left)
@@ -382,9 +387,7 @@ void pabal__parties_close(pabal_process *self, bool left)
 			pabal__party_remove(party);
 			continue;
 		}
-		/* A fork child: the epoll, the table and the name's file are its parent's. */
-		pabal__link_deinit(&party->link);
-		free(party);
+		end_link(party); /* a fork child: the epoll, the table and the name's file are its parent's */
 	}
 	self->first = NULL;
 }

@@ -76,13 +76,18 @@ static void clear_event(int fd)
 	}
 }
 
-void pabal__process_news(pabal_process *self)
+void pabal__process_stir(pabal_process *self)
 {
 	/* seq_cst: what is new is there, then the number, then the look whether somebody sleeps; pairs with lead() in talk_wait.c */
 	atomic_fetch_add(&self->news, 1);
 	pabal__futex_wake(&self->news, INT32_MAX);
 	if (atomic_load(&self->leading))
 		set_event(self->alarm);
+}
+
+void pabal__process_news(pabal_process *self)
+{
+	pabal__process_stir(self);
 	pabal__process_set_ready(self);
 }
 

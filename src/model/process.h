@@ -46,13 +46,14 @@ struct pabal__party {
 	uint64_t number;                      /* in epoll events */
 	int socket, pidfd;                    /* the link's own; for epoll, and to look at */
 	uint32_t handles;                     /* times that it was handed out and not closed */
-	uint32_t users;                       /* calls by name that are in it, without the lock */
+	uint32_t users;                       /* calls by name that are in it, without the lock; they never sleep there */
 	uint32_t entry;                       /* in the table that others read */
 	bool offered;                         /* opened by the peer, and not handed out yet */
 	uint64_t untold;                      /* its number, while no call has used it or handed it out, nor said "not now" since it came; then 0 */
 	bool watched;                         /* its socket and pidfd are in the handle's epoll */
 	bool drained;                         /* it has ended, and all that was committed is received */
 	bool told;                            /* a call by name said that it has ended */
+	bool gone;                            /* it has left the table: whoever uses it last ends it. Its neighbours there are not its own any more */
 	int end;                              /* drained: why it ended */
 };
 
@@ -150,7 +151,9 @@ static inline bool pabal__link_is_gone(const struct pabal_link *link)
 bool pabal__process_enter(pabal_process *self);
 void pabal__process_leave(pabal_process *self, bool entered);
 
-/* Tell all sleepers of this handle, and its descriptor, that there may be something. Takes no lock, may be called from a signal handler. */
+/* All sleepers of this handle are to look again. Takes no lock. */
+void pabal__process_stir(pabal_process *self);
+/* The same, and tell its descriptor that there may be something. */
 void pabal__process_news(pabal_process *self);
 
 /* Make or remove the readiness of the descriptor that does not come from a socket. */
@@ -226,12 +229,12 @@ struct pabal__party *pabal__party_same_name(const struct pabal__party *party);
 struct pabal__party *pabal__party_numbered(const pabal_process *self, uint64_t number); /* NULL: it is gone */
 bool pabal__party_has_ended(const struct pabal__party *party);                          /* asks the kernel */
 int pabal__party_watch(struct pabal__party *party, bool watched);                       /* in the handle's epoll: 0, -EMFILE, -ENOMEM */
-/* While a call by name uses its link without the lock. */
+/* While a call by name uses its link without the lock. It may have gone meanwhile. */
 void pabal__party_use(struct pabal__party *party);
 void pabal__party_put(struct pabal__party *party);
 /* All is received: it goes, unless somebody has its handle or uses it. @error: what is to be told by name. */
 void pabal__party_drained(struct pabal__party *party, int error);
-void pabal__party_remove(struct pabal__party *party);
+void pabal__party_remove(struct pabal__party *party); /* out of the table; it ends now, or when the last of those who use it is done */
 void pabal__parties_close(pabal_process *self, bool left);
 /* The untold end of a link with @peer that is gone: its error, once; 0: there is none. */
 int pabal__tomb_open(pabal_process *self, const char *peer);
@@ -243,13 +246,13 @@ struct pabal__talk {
 	int (*attempt)(struct pabal__talk *talk); /* 0, negative: final; PABAL__TALK_WAIT */
 	const char *peer;                         /* or NULL */
 	struct pabal__opening *opening;
-	struct pabal__party *room_of; /* a send waits for room in this one */
-	bool reads;                   /* waits for messages */
-	bool waits;                   /* may sleep */
-	bool entered;                 /* has the lock */
-	bool ended;                   /* the link that was looked at last has ended */
-	uint64_t numbers;             /* the handle's when the call began: what has a higher one came since */
-	uint32_t what;                /* enum pabal_wait_what */
+	uint64_t room_of; /* a send waits for room in the party of this number, or 0 */
+	bool reads;       /* waits for messages */
+	bool waits;       /* may sleep */
+	bool entered;     /* has the lock */
+	bool ended;       /* the link that was looked at last has ended */
+	uint64_t numbers; /* the handle's when the call began: what has a higher one came since */
+	uint32_t what;    /* enum pabal_wait_what */
 	void *data;
 	const void *const_data;
 	size_t size, *ret_size;

@@ -53,23 +53,17 @@ static int say(const struct pabal__talk *talk, int error)
 
 uint32_t pabal__talk_entry(const struct pabal__talk *talk)
 {
-	const struct pabal__party *party = talk->peer ? pabal__party_first(talk->self, talk->peer) : NULL;
+	const struct pabal__party *party = talk->room_of ? pabal__party_numbered(talk->self, talk->room_of) : NULL;
 
-	return talk->room_of ? talk->room_of->entry : party ? party->entry : talk->opening ? talk->opening->entry : PABAL__NOT_TOLD;
-}
-
-static void forget_room(struct pabal__talk *talk)
-{
-	if (talk->room_of)
-		pabal__party_put(talk->room_of);
-	talk->room_of = NULL;
+	if (!party && talk->peer)
+		party = pabal__party_first(talk->self, talk->peer);
+	return party ? party->entry : talk->opening ? talk->opening->entry : PABAL__NOT_TOLD;
 }
 
 int pabal__talk_end(struct pabal__talk *talk, int r)
 {
 	bool said = false;
 
-	forget_room(talk);
 	if (talk->opening) {
 		said = r < 0 && r == talk->opening->error && talk->opening->words[0];
 		if (said)
@@ -106,11 +100,12 @@ static int send_over(struct pabal__talk *talk, struct pabal__party *party)
 	r = pabal_link_send(&party->link, talk->const_data, talk->size, PABAL_NOWAIT);
 	talk->entered = pabal__process_enter(self);
 	if (r == -EAGAIN) {
-		talk->room_of = party; /* used until the next attempt */
+		talk->room_of = party->number; /* to sleep is not to use it: it can be closed meanwhile */
 		talk->what = PABAL_WAITS_ROOM;
-		return PABAL__TALK_WAIT;
-	}
-	if (r == -EPIPE || r == -EOWNERDEAD || r == -EBADMSG) {
+		r = PABAL__TALK_WAIT;
+	} else if (party->gone && r < 0) { /* closed by another thread meanwhile: the next attempt looks for a new one */
+		r = PABAL__TALK_WAIT;
+	} else if (r == -EPIPE || r == -EOWNERDEAD || r == -EBADMSG) {
 		bool told = party->told; /* another thread was told meanwhile */
 
 		party->told = true;
@@ -127,7 +122,7 @@ static int attempt_send(struct pabal__talk *talk)
 	struct pabal__party *party;
 	int r = pabal__tomb_open(talk->self, talk->peer);
 
-	forget_room(talk);
+	talk->room_of = 0;
 	if (r < 0)
 		return r;
 	party = pabal__party_first(talk->self, talk->peer);
@@ -150,11 +145,14 @@ static int receive_over(struct pabal__talk *talk, struct pabal__party *party, st
 	pabal__process_leave(self, talk->entered);
 	r = pabal__link_receive_now(&party->link, talk->data, talk->size, &size);
 	talk->entered = pabal__process_enter(self);
-	*ret_next = talk->peer ? pabal__party_same_name(party) : party->next;
+	*ret_next = party->gone ? NULL : talk->peer ? pabal__party_same_name(party) : party->next;
 	told = party->told;
-	talk->ended = false;
-	if (r == 0 || r == -EMSGSIZE) {
-		self->turn = r ? party : party->next; /* what did not fit is the next for who asks again */
+	talk->ended = party->gone;
+	if (r == -EAGAIN || (r < 0 && party->gone)) { /* the latter: closed by another thread meanwhile, and what it held went with it */
+		r = PABAL__TALK_WAIT;
+	} else if (r == 0 || r == -EMSGSIZE) {
+		if (!party->gone)
+			self->turn = r ? party : party->next; /* what did not fit is the next for who asks again */
 		if (talk->ret_peer)
 			memcpy(talk->ret_peer, name, sizeof name);
 		if (talk->ret_size)
@@ -167,8 +165,6 @@ static int receive_over(struct pabal__talk *talk, struct pabal__party *party, st
 			pabal__party_drained(party, r);
 		if (!talk->peer || told)
 			r = PABAL__TALK_WAIT;
-	} else if (r == -EAGAIN) {
-		r = PABAL__TALK_WAIT;
 	}
 	pabal__party_put(party);
 	return r;

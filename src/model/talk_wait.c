@@ -89,9 +89,10 @@ static void arm(struct pabal__talk *talk)
 {
 	pabal_process *self = talk->self;
 	struct pabal__party *party = talk->peer ? pabal__party_first(self, talk->peer) : self->first;
+	struct pabal__party *room = talk->room_of ? pabal__party_numbered(self, talk->room_of) : NULL;
 
-	if (talk->room_of)
-		pabal__link_ask(&talk->room_of->link, PABAL_WRITABLE);
+	if (room)
+		pabal__link_ask(&room->link, PABAL_WRITABLE);
 	for (; party && talk->reads; party = talk->peer ? pabal__party_same_name(party) : party->next) {
 		if (party->drained)
 			continue;
