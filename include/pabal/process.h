@@ -15,6 +15,8 @@
  *    descriptor became readable. A process that does none of these keeps its callers waiting.
  *  - A process handle has about ten descriptors, and each link about six. A program that closes all descriptors (closefrom) closes its handles first: afterwards they say -EBADF at best.
  *  - The handle of a process belongs to who announced it: after fork() it and its links say -ESTALE in the child.
+ *  - PABAL_SINGLE_THREAD is for links that have one thread each, and for a process handle that has one. Calls of the process handle look at all links and go over them: a program that makes such calls
+ *    while another thread is in a link leaves the flag out.
  */
 #ifndef PABAL_PROCESS_H
 #define PABAL_PROCESS_H

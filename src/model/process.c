@@ -46,7 +46,8 @@ int pabal__process_check(const pabal_process *self, int64_t timeout_ns)
 
 bool pabal__process_enter(pabal_process *self)
 {
-	if (PABAL__LINK_SINGLE_THREADED || (self->flags & PABAL_SINGLE_THREAD))
+	/* With PABAL_SINGLE_THREAD as well: threads that each have a link of their own serve the one door while they sleep. */
+	if (PABAL__LINK_SINGLE_THREADED)
 		return false;
 	pthread_mutex_lock(&self->lock);
 	return true;

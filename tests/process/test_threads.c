@@ -193,12 +193,73 @@ static void who_polls_does_not_keep_a_sleeper_asleep(void **state)
 	}
 }
 
+static void *receive_until_told(void *data)
+{
+	char text[16];
+	size_t size;
+	int r;
+
+	do {
+		r = pabal_link_receive(data, text, sizeof text, &size, PABAL_FOREVER);
+	} while (r == 0 && size);
+	return r < 0 ? data : NULL;
+}
+
+static void *knock(void *data)
+{
+	enum { KNOCKS = 30 };
+
+	for (int i = 0; i < KNOCKS; i++) {
+		pabal_process *process = announce(data, 0);
+
+		child_equal(pabal_process_send(process, "me", "x", 1, HANG), 0);
+		pabal_process_close(process);
+	}
+	return NULL;
+}
+
+/* With PABAL_SINGLE_THREAD each link is for one thread. There are two such links, and while both sleep others knock: the door is served by both. For ThreadSanitizer. */
+static void threads_that_each_have_a_link_answer_at_one_door(void **state)
+{
+	static char names[4][16] = { "one", "two", "three", "four" };
+	pabal_process *peers[2];
+	pabal_link *links[2], *far[2];
+	pthread_t threads[4];
+	void *result;
+
+	(void)state;
+	self = announce("me", PABAL_SINGLE_THREAD | PABAL_WAIT_BLOCK);
+	for (int i = 0; i < 2; i++) {
+		peers[i] = announce(names[i], 0);
+		links[i] = far[i] = NULL;
+		while (!links[i] || !far[i]) {
+			if (!far[i])
+				pabal_process_link(peers[i], "me", &far[i], PABAL_NOWAIT);
+			if (!links[i])
+				pabal_process_accept(self, &links[i], PABAL_NOWAIT);
+		}
+		assert_int_equal(pthread_create(&threads[i], NULL, receive_until_told, links[i]), 0);
+	}
+	for (int i = 2; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, knock, names[i]), 0);
+	for (int i = 2; i < 4; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pabal_link_send(far[i], NULL, 0, PABAL_NOWAIT), 0);
+		assert_int_equal(pthread_join(threads[i], &result), 0);
+		assert_null(result);
+		pabal_process_close(peers[i]);
+	}
+	pabal_process_close(self);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(several_threads_use_one_handle),
 		cmocka_unit_test(threads_on_links_and_on_the_handle),
 		cmocka_unit_test(who_polls_does_not_keep_a_sleeper_asleep),
+		cmocka_unit_test(threads_that_each_have_a_link_answer_at_one_door),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
