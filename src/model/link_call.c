@@ -18,6 +18,7 @@ enum {
 	CALLS_FIRST = 16,
 	PARKED_MAX =
 		16 << 20, /* bytes put aside while somebody waits for a reply; then the peer has to wait. As much as a link's memory is by default */
+	PARKED_LAST = PABAL__STREAM_BYTES + PABAL__STREAM_BYTES / 16 * sizeof(struct pabal__parked), /* a ring's worth of messages */
 };
 
 /* Is this call under way? Under the lock. A number is generation:32 | place + 1:32. */
@@ -128,17 +129,33 @@ void pabal__calls_deinit(struct pabal_link *link)
 	memset(calls, 0, sizeof *calls);
 }
 
+/*
+ * Too much is put aside for @bytes more: the peer has to wait, 0 if not. If it has ended it waits no more, and what it left in the ring is put aside as well, since the end is behind it; more than that
+ * is written by one who said that it had ended.
+ */
+static int too_much(struct pabal_link *link, uint64_t bytes)
+{
+	struct pabal__link_receiving *receiving = &link->receiving;
+	uint64_t sum = receiving->parked_bytes + bytes;
+
+	if (sum <= PARKED_MAX)
+		return 0;
+	if (pabal__link_end(link))
+		return sum <= PARKED_MAX + PARKED_LAST ? 0 : pabal__link_break(link);
+	receiving->parked_full = true;
+	return PABAL__DOORBELL_WAIT;
+}
+
 /* Put the message that is next in the ring aside. */
 static int put_aside(struct pabal_link *link, struct pabal__incoming *incoming)
 {
 	struct pabal__link_receiving *receiving = &link->receiving;
 	struct pabal__parked *parked;
 	uint64_t bytes = sizeof *parked + (incoming->large ? 0 : incoming->size);
+	int r = too_much(link, bytes);
 
-	if (receiving->parked_bytes + bytes > PARKED_MAX) {
-		receiving->parked_full = true;
-		return PABAL__DOORBELL_WAIT;
-	}
+	if (r)
+		return r;
 	parked = pabal__link_park(link, incoming);
 	if (!parked)
 		return -ENOMEM;

@@ -171,6 +171,69 @@ static void too_many_calls(void **state)
 	close_both(links);
 }
 
+static char block[1000];
+
+/* The peer writes until no more is put aside, and its ring is full. How many messages. */
+static uint64_t overfill(pabal_link *links[2], uint64_t call)
+{
+	uint64_t sent = 0, before;
+	char byte;
+
+	do {
+		before = sent;
+		while (pabal_link_send(links[1], block, sizeof block, PABAL_NOWAIT) == 0)
+			sent++;
+		assert_int_equal(pabal_link_call_finish(links[0], call, &byte, 1, NULL, PABAL_NOWAIT), -EAGAIN);
+	} while (sent > before);
+	return sent;
+}
+
+/* The end of the peer lies behind more messages than are put aside: it is found, and they are there. */
+static void an_end_behind_a_limit(void **state)
+{
+	pabal_link *links[2];
+	uint64_t call, sent;
+	char byte;
+
+	(void)state;
+	link_pair_default(0, links);
+	assert_int_equal(pabal_link_call_start(links[0], "?", 1, &call, PABAL_NOWAIT), 0);
+	sent = overfill(links, call);
+	assert_true(sent * sizeof block > 15 << 20);
+	pabal_link_close(links[1]);
+	assert_int_equal(pabal_link_call_finish(links[0], call, &byte, 1, NULL, PABAL_NOWAIT), -EPIPE);
+	for (; sent > 0; sent--)
+		assert_int_equal(pabal_link_receive(links[0], block, sizeof block, NULL, PABAL_NOWAIT), 0);
+	assert_int_equal(pabal_link_receive(links[0], block, sizeof block, NULL, PABAL_NOWAIT), -EPIPE);
+	pabal_link_close(links[0]);
+}
+
+/* One that says it has ended and goes on writing: what is put aside has a limit still. */
+static void an_end_that_is_a_lie(void **state)
+{
+	enum { CALLS = 30 };
+	uint64_t calls[CALLS], parked;
+	pabal_link *links[2];
+	char byte;
+	int r = -EPIPE;
+
+	(void)state;
+	link_pair_default(0, links);
+	for (int i = 0; i < CALLS; i++)
+		assert_int_equal(pabal_link_call_start(links[0], "?", 1, &calls[i], PABAL_NOWAIT), 0);
+	overfill(links, calls[0]);
+	parked = links[0]->receiving.parked_bytes;
+	atomic_fetch_or(&links[1]->mine->state, PABAL__HALF_CLOSED);
+	for (int i = 0; i < CALLS && r == -EPIPE; i++) {
+		r = pabal_link_call_finish(links[0], calls[i], &byte, 1, NULL, PABAL_NOWAIT);
+		while (pabal_link_send(links[1], block, sizeof block, PABAL_NOWAIT) == 0) {
+		}
+	}
+	assert_int_equal(r, -EBADMSG);
+	assert_true(links[0]->receiving.parked_bytes - parked < 2 << 20);
+	close_both(links);
+}
+
 static pabal_link *near, *far;
 
 static void *serve(void *data)
@@ -245,6 +308,8 @@ int main(void)
 		cmocka_unit_test(numbers_used_again_are_caught),
 		cmocka_unit_test(a_reply_that_does_not_fit),
 		cmocka_unit_test(too_many_calls),
+		cmocka_unit_test(an_end_behind_a_limit),
+		cmocka_unit_test(an_end_that_is_a_lie),
 		cmocka_unit_test(threads_call_and_one_receives),
 	};
 
