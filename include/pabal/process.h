@@ -66,7 +66,7 @@ struct pabal_link_stats {
 	size_t struct_size;       /**< set it to sizeof(struct pabal_link_stats) */
 	uint64_t sent;            /**< messages committed by this side, replies included */
 	uint64_t received;        /**< messages that this side received or took, replies included */
-	uint64_t calls;           /**< calls begun by this side */
+	uint64_t calls;           /**< calls begun by this side: their request was sent */
 	uint64_t late_replies;    /**< replies to calls that had ended: dropped */
 	uint64_t wakes;           /**< times that this side woke the peer: a system call each */
 	uint64_t sleeps;          /**< times that this side slept */

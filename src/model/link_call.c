@@ -94,6 +94,18 @@ static struct pabal__parked *end(struct pabal_link *link, uint64_t call)
 	return reply;
 }
 
+/* The request did not go. Of a peer that guesses numbers there may be a reply all the same. */
+static void take_back(struct pabal_link *link, uint64_t call)
+{
+	struct pabal__parked *forged = end(link, call);
+	bool entered = pabal__link_enter(link, &link->receiving.lock);
+
+	link->receiving.calls_begun--;
+	pabal__link_leave(&link->receiving.lock, entered);
+	if (forged)
+		pabal__parked_free(link, forged);
+}
+
 int pabal__calls_take_reply(struct pabal_link *link, struct pabal__incoming *incoming)
 {
 	struct pabal__link_receiving *receiving = &link->receiving;
@@ -262,10 +274,7 @@ int pabal_link_call_start(pabal_link *link, const void *request, size_t request_
 				   r == -EUSERS ? CALLS_MAX : (int)link->receiving.calls.open);
 	r = pabal__link_send_message(&send, timeout_ns);
 	if (r < 0) {
-		struct pabal__parked *forged = end(link, send.extra.call);
-
-		if (forged)
-			pabal__parked_free(link, forged);
+		take_back(link, send.extra.call);
 		return pabal__link_say(r);
 	}
 	*ret_call = send.extra.call;

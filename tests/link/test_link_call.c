@@ -171,6 +171,22 @@ static void too_many_calls(void **state)
 	close_both(links);
 }
 
+static void a_call_that_does_not_start_is_not_counted(void **state)
+{
+	pabal_link *links[2];
+	uint64_t call;
+
+	(void)state;
+	link_pair_default(0, links);
+	assert_int_equal(pabal_link_call_start(links[0], "?", 1, &call, PABAL_NOWAIT), 0);
+	while (pabal_link_send(links[0], "x", 1, PABAL_NOWAIT) == 0) {
+	}
+	assert_int_equal(pabal_link_call_start(links[0], "?", 1, &call, PABAL_NOWAIT), -EAGAIN);
+	assert_int_equal(link_stats_of(links[0]).calls, 1);
+	assert_int_equal(link_stats_of(links[0]).calls_open, 1);
+	close_both(links);
+}
+
 static char block[1000];
 
 /* The peer writes until no more is put aside, and its ring is full. How many messages. */
@@ -308,6 +324,7 @@ int main(void)
 		cmocka_unit_test(numbers_used_again_are_caught),
 		cmocka_unit_test(a_reply_that_does_not_fit),
 		cmocka_unit_test(too_many_calls),
+		cmocka_unit_test(a_call_that_does_not_start_is_not_counted),
 		cmocka_unit_test(an_end_behind_a_limit),
 		cmocka_unit_test(an_end_that_is_a_lie),
 		cmocka_unit_test(threads_call_and_one_receives),
