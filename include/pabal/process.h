@@ -335,7 +335,8 @@ PABAL_EXPORT int pabal_link_peer_pidfd(const pabal_link *link, int *ret_fd);
  * pabal_link_fd() - a descriptor for poll(2) and epoll(7).
  * @event: PABAL_READABLE or PABAL_WRITABLE; one descriptor for each.
  *
- * The readable one: from the arrival of a message, or of the peer's end, until a receive or take on this handle said -EAGAIN; after the end it stays readable. The writable one: from when there is room until a send or loan
+ * The readable one: from the arrival of a message, or of the peer's end, until a receive or take on this handle said -EAGAIN; after the end it stays readable. A reply
+ * that such a call, or the finish of another call, has found is told once more: who first finishes his calls and then receives sleeps on none. The writable one: from when there is room until a send or loan
  * said -EAGAIN; readable in the sense of poll(2), too (wait for POLLIN). Each may be ready with nothing to do, never the reverse.
  *
  * Return: the descriptor. Threads: any. Blocks: never. Ownership: the handle's: never read or close it. If the peer dies: readable. Errors: -EINVAL, -EMFILE, -ENOMEM, -ESTALE.

@@ -66,6 +66,8 @@ struct pabal__call_state {
 struct pabal__calls {
 	struct pabal__call_state *table;
 	uint32_t count, free, open;
+	uint32_t replied; /* calls whose reply waits for its caller */
+	bool fresh;       /* one of these replies came since a receive said that there is nothing */
 };
 
 /* A loan that lies in the ring: at the next position, or in a gap that later messages left. There is one at most. */
@@ -155,6 +157,8 @@ void pabal__link_deinit(struct pabal_link *link);
 
 /* For who serves many links. Is a message there, or the end known? No system call. */
 bool pabal__link_has(struct pabal_link *link);
+/* Has a reply come to its call that its caller does not know of? @told: he does from now on. */
+bool pabal__link_reply_came(struct pabal_link *link, bool told);
 /* pabal_link_receive() without waiting; no sentence is left. */
 int pabal__link_receive_now(struct pabal_link *link, void *data, size_t size_max, size_t *ret_size);
 /* Arm for these events, of PABAL_READABLE and PABAL_WRITABLE. 1: something is there already; 0: sleep, by polling bell.socket and bell.pidfd. */

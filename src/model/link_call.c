@@ -89,6 +89,8 @@ static struct pabal__parked *end(struct pabal_link *link, uint64_t call)
 		state->next_free = calls->free;
 		calls->free = (uint32_t)(state - calls->table);
 		calls->open--;
+		if (reply && --calls->replied == 0)
+			calls->fresh = false;
 	}
 	pabal__link_leave(&receiving->lock, entered);
 	return reply;
@@ -120,6 +122,8 @@ int pabal__calls_take_reply(struct pabal_link *link, struct pabal__incoming *inc
 		return 0;
 	}
 	state->reply = reply;
+	receiving->calls.replied++;
+	receiving->calls.fresh = true;
 	if (pabal__doorbell_has_sleepers(&link->bell))
 		pabal__doorbell_kick(&link->bell);
 	return 0;

@@ -23,14 +23,34 @@ bool pabal__link_lives(struct pabal_link *link)
 	return lives;
 }
 
-static int try_again(struct pabal_link *link, int (*attempt)(void *object), void *object, uint32_t event)
+bool pabal__link_reply_came(struct pabal_link *link, bool told)
+{
+	struct pabal__calls *calls = &link->receiving.calls;
+	bool entered = pabal__link_enter(link, &link->receiving.lock), came = calls->fresh;
+
+	if (told)
+		calls->fresh = false;
+	pabal__link_leave(&link->receiving.lock, entered);
+	return came;
+}
+
+/*
+ * The attempt was in vain, and the descriptor is silent: is there something else for it to tell? A finish puts messages aside for receive, and so does not find what is there; either may have found the
+ * reply of a call that had been looked at before. The descriptor tells of such a reply until a receive says -EAGAIN, and then once more: who then finishes his calls finds it.
+ */
+static bool has_other(struct pabal_link *link, uint32_t event, bool finish)
+{
+	return event == PABAL__DOORBELL_MESSAGE && (pabal__link_reply_came(link, !finish) || pabal__link_has(link));
+}
+
+static int try_again(struct pabal_link *link, int (*attempt)(void *object), void *object, uint32_t event, bool finish)
 {
 	int r = PABAL__DOORBELL_WAIT;
 
 	if (atomic_load_explicit(&link->bell.standing, memory_order_relaxed) & event) { /* relaxed: who made the descriptor knows that he did */
 		pabal__doorbell_settle(&link->bell, event);
 		r = attempt(object);
-		if (r != PABAL__DOORBELL_WAIT) /* there may be more */
+		if (r != PABAL__DOORBELL_WAIT || has_other(link, event, finish)) /* in the first case there may be more */
 			pabal__wake_set(link->bell.latch[event - 1]);
 	}
 	if (r > 0 && !pabal__link_lives(link))
@@ -47,7 +67,7 @@ int pabal__link_wait(struct pabal_link *link, int (*attempt)(void *object), void
 					     .spin = event == PABAL__DOORBELL_ROOM ? &link->sending.spin : &link->receiving.spin };
 
 	if (timeout_ns == PABAL_NOWAIT)
-		return try_again(link, attempt, object, wait.event);
+		return try_again(link, attempt, object, wait.event, event & PABAL__DOORBELL_REPLY);
 	return pabal__doorbell_wait(&link->bell, &wait, timeout_ns);
 }
 

@@ -25,7 +25,8 @@ bool pabal__outside_settle(pabal_process *self)
 		if (party->drained)
 			continue;
 		pabal__party_watch(party, counts(party) && !pabal__link_is_gone(&party->link));
-		there |= counts(party) && pabal__link_ask(&party->link, PABAL_READABLE);
+		if (counts(party))
+			there |= pabal__link_reply_came(&party->link, true) | pabal__link_ask(&party->link, PABAL_READABLE);
 	}
 	return there;
 }

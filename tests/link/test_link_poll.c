@@ -131,6 +131,88 @@ static void a_call_that_sleeps_beside_a_descriptor(void **state)
 	pabal_link_close(links[1]);
 }
 
+/* Whoever finishes a call without waiting reads on in the ring: what he puts aside is still to be received, and the descriptor says so. */
+static void a_finish_puts_a_message_aside(void **state)
+{
+	pabal_link *links[2];
+	uint64_t call;
+	char byte;
+	int fd;
+
+	(void)state;
+	link_pair_default(0, links);
+	fd = pabal_link_fd(links[0], PABAL_READABLE);
+	assert_int_equal(receive_one(links[0]), -EAGAIN);
+	assert_int_equal(pabal_link_call_start(links[0], "?", 1, &call, PABAL_NOWAIT), 0);
+	assert_int_equal(pabal_link_send(links[1], "note", 4, PABAL_NOWAIT), 0);
+	assert_int_equal(pabal_link_call_finish(links[0], call, &byte, 1, NULL, PABAL_NOWAIT), -EAGAIN);
+	assert_true(is_ready(fd));
+	assert_int_equal(receive_one(links[0]), 0);
+	assert_int_equal(receive_one(links[0]), -EAGAIN);
+	assert_false(is_ready(fd));
+	assert_int_equal(pabal_link_send(links[1], "note", 4, PABAL_NOWAIT), 0);
+	assert_int_equal(pabal_link_call(links[0], "?", 1, &byte, 1, NULL, PABAL_NOWAIT), -EAGAIN);
+	assert_true(is_ready(fd));
+	assert_int_equal(receive_one(links[0]), 0);
+	pabal_link_close(links[0]);
+	pabal_link_close(links[1]);
+}
+
+static void start_calls(pabal_link *links[2], int count, uint64_t *ret_calls)
+{
+	for (int i = 0; i < count; i++)
+		assert_int_equal(pabal_link_call_start(links[0], "?", 1, &ret_calls[i], PABAL_NOWAIT), 0);
+}
+
+static void reply_to_next(pabal_link *link)
+{
+	struct pabal_message request;
+
+	assert_int_equal(pabal_link_take(link, NULL, &request, PABAL_NOWAIT), 0);
+	assert_int_equal(pabal_link_reply(link, &request, "!", 1, PABAL_NOWAIT), 0);
+	assert_int_equal(pabal_link_release(link, &request), 0);
+}
+
+static int finish_one(pabal_link *link, uint64_t call)
+{
+	char byte;
+
+	return pabal_link_call_finish(link, call, &byte, 1, NULL, PABAL_NOWAIT);
+}
+
+/* A loop that finishes its calls first and receives then: the reply that a receive, or the finish of another call, has found is told. Once, so that who finishes elsewhere is not in the loop's way. */
+static void a_reply_is_found_by_another_call(void **state)
+{
+	pabal_link *links[2];
+	uint64_t calls[2];
+	int fd;
+
+	(void)state;
+	link_pair_default(0, links);
+	fd = pabal_link_fd(links[0], PABAL_READABLE);
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(receive_one(links[0]), -EAGAIN);
+		assert_false(is_ready(fd));
+		start_calls(links, 2, calls);
+		assert_int_equal(finish_one(links[0], calls[0]), -EAGAIN);
+		reply_to_next(links[1]);
+		if (round)
+			assert_int_equal(finish_one(links[0], calls[1]), -EAGAIN);
+		assert_int_equal(receive_one(links[0]), -EAGAIN);
+		assert_true(is_ready(fd));
+		assert_int_equal(receive_one(links[0]), -EAGAIN);
+		assert_false(is_ready(fd));
+		assert_int_equal(finish_one(links[0], calls[0]), 0);
+		reply_to_next(links[1]);
+		await(fd);
+		assert_int_equal(finish_one(links[0], calls[1]), 0);
+		assert_int_equal(receive_one(links[0]), -EAGAIN);
+		assert_false(is_ready(fd)); /* its caller has it */
+	}
+	pabal_link_close(links[0]);
+	pabal_link_close(links[1]);
+}
+
 static struct link_pair *shared_pair;
 enum { MESSAGES = 20000 };
 
@@ -271,9 +353,14 @@ static void no_descriptor_is_left(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(readable_until_eagain), cmocka_unit_test(made_when_a_message_is_there_already),
-		cmocka_unit_test(writable_until_eagain), cmocka_unit_test(a_call_that_sleeps_beside_a_descriptor),
-		cmocka_unit_test(an_epoll_loop),         cmocka_unit_test(descriptors_travel_with_their_message),
+		cmocka_unit_test(readable_until_eagain),
+		cmocka_unit_test(made_when_a_message_is_there_already),
+		cmocka_unit_test(writable_until_eagain),
+		cmocka_unit_test(a_call_that_sleeps_beside_a_descriptor),
+		cmocka_unit_test(a_finish_puts_a_message_aside),
+		cmocka_unit_test(a_reply_is_found_by_another_call),
+		cmocka_unit_test(an_epoll_loop),
+		cmocka_unit_test(descriptors_travel_with_their_message),
 		cmocka_unit_test(no_descriptor_is_left),
 	};
 

@@ -255,6 +255,41 @@ static void the_descriptor_tells_of_those_who_link(void **state)
 	close(epoll);
 }
 
+/* A loop that finishes its calls and then receives by name: the reply that a receive has found is told, once. */
+static void the_descriptor_tells_of_a_reply_that_a_receive_found(void **state)
+{
+	pabal_process *peer = announce("peer", 0);
+	pabal_link *link = NULL, *far = NULL;
+	struct pabal_message request;
+	uint64_t call;
+	char byte;
+	int fd;
+
+	(void)state;
+	self = announce("me", 0);
+	fd = pabal_process_fd(self, PABAL_READABLE);
+	while (!link || !far) {
+		if (!link)
+			pabal_process_link(self, "peer", &link, PABAL_NOWAIT);
+		if (!far)
+			pabal_process_accept(peer, &far, PABAL_NOWAIT);
+	}
+	assert_int_equal(drain(), 0);
+	assert_int_equal(pabal_link_call_start(link, "?", 1, &call, PABAL_NOWAIT), 0);
+	assert_int_equal(pabal_link_call_finish(link, call, &byte, 1, NULL, PABAL_NOWAIT), -EAGAIN);
+	assert_false(readable_now(fd));
+	assert_int_equal(pabal_link_take(far, NULL, &request, PABAL_NOWAIT), 0);
+	assert_int_equal(pabal_link_reply(far, &request, "!", 1, PABAL_NOWAIT), 0);
+	assert_true(readable_now(fd));
+	assert_int_equal(drain(), 0);
+	assert_true(readable_now(fd));
+	assert_int_equal(drain(), 0);
+	assert_false(readable_now(fd));
+	assert_int_equal(pabal_link_call_finish(link, call, &byte, 1, NULL, PABAL_NOWAIT), 0);
+	pabal_process_close(peer);
+	pabal_process_close(self);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +298,7 @@ int main(void)
 		cmocka_unit_test(with_restart_the_wait_goes_on),
 		cmocka_unit_test(the_descriptor_tells_of_messages),
 		cmocka_unit_test(the_descriptor_tells_of_those_who_link),
+		cmocka_unit_test(the_descriptor_tells_of_a_reply_that_a_receive_found),
 	};
 
 	ready = shared_memory(sizeof *ready);
