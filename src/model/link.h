@@ -109,7 +109,8 @@ struct pabal__link_sending {
 	uint64_t ring_loan; /* pabal__ring_loan_pack() */
 	struct pabal__slots loans;
 	struct pabal__arena arena;
-	uint64_t backed; /* bytes of the arena that have real memory */
+	uint64_t backed;     /* bytes of the arena that have real memory */
+	bool memory_refused; /* somebody found no memory in the arena, and was not told of any since */
 };
 
 struct pabal__link_receiving {
@@ -292,6 +293,8 @@ int pabal__link_try_send(struct pabal__link_send *send, bool *entered);
 int pabal__link_try_memory(struct pabal__link_send *send);
 /* The commit of a large message that lies in a block of the arena, whole; there is room for its entry. Under the lock. */
 void pabal__link_publish_large(struct pabal_link *link, uint32_t node, uint64_t size, const struct pabal__stream_extra *extra);
+/* A block that was not sent is free again; who was refused memory meanwhile is to look. Under the lock. */
+void pabal__link_free_memory(struct pabal_link *link, uint32_t node);
 /* Large messages that the peer has released: take some of them back, while nobody waits for us. Under the lock. */
 void pabal__link_reclaim(struct pabal_link *link);
 

@@ -172,11 +172,14 @@ static inline void forget(struct pabal_loan *loan)
 }
 
 /* The loan that lay in the ring is done. */
-static void leave_ring(struct pabal__link_sending *sending)
+static void leave_ring(struct pabal_link *link)
 {
+	struct pabal__link_sending *sending = &link->sending;
+
 	if (pabal__ring_loan_state(sending->ring_loan) == PABAL__RING_LOAN_GAP)
 		pabal__writer_close_gap(&sending->writer);
 	sending->ring_loan = pabal__ring_loan_become(sending->ring_loan, PABAL__RING_LOAN_NONE);
+	pabal__doorbell_room(&link->bell); /* messages had to be laid around it */
 }
 
 /* The commit of a loan that lies at the next position. */
@@ -201,7 +204,7 @@ static int try_commit_in_ring(struct loan *commit, bool *entered)
 			publish_lent(link, commit->send.size);
 	}
 	if (r == 0)
-		leave_ring(&link->sending);
+		leave_ring(link);
 	return r;
 }
 
@@ -315,14 +318,14 @@ static bool cancel(struct pabal_link *link, const struct pabal_loan *loan)
 	struct pabal__slot *slot;
 
 	if (is_in_ring(link, loan)) {
-		leave_ring(&link->sending);
+		leave_ring(link);
 		return true;
 	}
 	slot = find(link, loan);
 	if (!slot)
 		return false;
 	if (slot->state == PABAL__SLOT_ARENA)
-		pabal__arena_free(&link->sending.arena, slot->node);
+		pabal__link_free_memory(link, slot->node);
 	pabal__slots_give(&link->sending.loans, slot);
 	return true;
 }
@@ -339,8 +342,6 @@ int pabal_link_cancel(pabal_link *link, struct pabal_loan *loan)
 	pabal__link_leave(&link->sending.lock, entered);
 	if (!found || !loan)
 		return pabal__fail_with(-EINVAL, "this is no loan of this link: it was committed or cancelled already, or is another's");
-	if (pabal__doorbell_has_sleepers(&link->bell)) /* other threads may wait for memory, or for the ring */
-		pabal__doorbell_kick(&link->bell);
 	forget(loan);
 	return 0;
 }

@@ -142,8 +142,12 @@ int pabal__link_try_memory(struct pabal__link_send *send)
 		r = pabal__arena_allocate(arena, send->size ? send->size : 1, &node);
 	if (r == -EBADMSG)
 		return pabal__link_break(link);
+	if (r > 0) {
+		link->sending.memory_refused = true;
+		return PABAL__DOORBELL_WAIT;
+	}
 	if (r)
-		return r > 0 ? PABAL__DOORBELL_WAIT : r;
+		return r;
 	r = back(link, arena->books->nodes[node].offset + arena->books->nodes[node].size);
 	if (r < 0) {
 		pabal__arena_free(arena, node);
@@ -225,16 +229,26 @@ static inline int attempt(void *object)
 	return r;
 }
 
-/* What was allocated for a message that did not go. */
-static void give_back(struct pabal__link_send *send)
+/*
+ * Only if somebody was refused: who finds the ring full, gives his memory back and then waits by the descriptor, would else be told at once, and again and again.
+ */
+void pabal__link_free_memory(struct pabal_link *link, uint32_t node)
 {
-	struct pabal_link *link = send->link;
-	bool entered = pabal__link_enter(link, &link->sending.lock);
+	struct pabal__link_sending *sending = &link->sending;
 
-	pabal__arena_free(&link->sending.arena, send->node);
-	pabal__link_leave(&link->sending.lock, entered);
-	if (pabal__doorbell_has_sleepers(&link->bell)) /* other threads may wait for memory */
-		pabal__doorbell_kick(&link->bell);
+	pabal__arena_free(&sending->arena, node);
+	if (sending->memory_refused)
+		pabal__doorbell_room(&link->bell);
+	sending->memory_refused = false;
+}
+
+/* What was allocated for a message that did not go. */
+static void give_back(const struct pabal__link_send *send)
+{
+	bool entered = pabal__link_enter(send->link, &send->link->sending.lock);
+
+	pabal__link_free_memory(send->link, send->node);
+	pabal__link_leave(&send->link->sending.lock, entered);
 }
 
 int pabal__link_send_message(struct pabal__link_send *send, int64_t timeout_ns)

@@ -102,6 +102,20 @@ void pabal__doorbell_kick(struct pabal__doorbell *bell)
 	pabal__wake_set(bell->kick);
 }
 
+void pabal__doorbell_room(struct pabal__doorbell *bell)
+{
+	if (pabal__doorbell_has_sleepers(bell))
+		pabal__doorbell_kick(bell);
+	/* Who asks for room says so under the lock, and looks afterwards: if it is not seen here, it sees the room, which was there before. */
+	pthread_mutex_lock(&bell->lock);
+	if (bell->silent & PABAL__DOORBELL_ROOM)
+		pabal__wake_set(bell->latch[PABAL__DOORBELL_ROOM - 1]);
+	bell->silent &= ~(uint32_t)PABAL__DOORBELL_ROOM;
+	if ((bell->asked & PABAL__DOORBELL_ROOM) && bell->notify_fd >= 0)
+		pabal__wake_set(bell->notify_fd);
+	pthread_mutex_unlock(&bell->lock);
+}
+
 void pabal__doorbell_interrupt(struct pabal__doorbell *bell)
 {
 	atomic_fetch_add_explicit(&bell->interrupts, 1, memory_order_release); /* pairs with the acquire of the waits */
@@ -197,6 +211,7 @@ void pabal__doorbell_stand(struct pabal__doorbell *bell, uint32_t event)
 {
 	pthread_mutex_lock(&bell->lock);
 	atomic_fetch_or_explicit(&bell->standing, event, memory_order_relaxed); /* under the lock */
+	bell->silent |= event;
 	arm(bell);
 	pthread_mutex_unlock(&bell->lock);
 }
@@ -205,6 +220,7 @@ void pabal__doorbell_settle(struct pabal__doorbell *bell, uint32_t event)
 {
 	pthread_mutex_lock(&bell->lock);
 	pabal__wake_clear(bell->latch[event - 1]);
+	bell->silent |= event;
 	swallow(bell, event, PABAL__WAKE_MAX);
 	turn(bell);
 	arm(bell);

@@ -60,6 +60,7 @@ struct pabal__doorbell {
 	bool barrier;                                     /* all processors have seen it */
 	bool polling;                                     /* a thread sleeps in poll; the others follow it */
 	_Atomic uint32_t standing;                        /* events wanted for descriptors; written under lock */
+	uint32_t silent;                                  /* events whose descriptor was made unreadable, and not set by us since */
 	uint32_t asked;                                   /* events wanted by who polls the socket from outside */
 	_Atomic uint32_t waiting[PABAL__DOORBELL_EVENTS]; /* threads in the second half of a wait; written under lock */
 	_Atomic uint32_t turns;                           /* goes on whenever those who follow are to look again */
@@ -129,6 +130,9 @@ static inline bool pabal__doorbell_has_sleepers(struct pabal__doorbell *bell)
 	/* seq_cst: what happened first, then the look; pairs with the count, then the attempt, of who is about to sleep */
 	return atomic_load(&bell->waiting[0]) || atomic_load(&bell->waiting[1]);
 }
+
+/* We made room ourselves: the same, and descriptors and who asked from outside are told. */
+void pabal__doorbell_room(struct pabal__doorbell *bell);
 
 /* End every wait of this process with -ECANCELED. A signal handler may call it. */
 void pabal__doorbell_interrupt(struct pabal__doorbell *bell);

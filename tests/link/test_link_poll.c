@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
@@ -213,6 +214,93 @@ static void a_reply_is_found_by_another_call(void **state)
 	pabal_link_close(links[1]);
 }
 
+enum { MEMORY = 1 << 20 }; /* of link_pair_default() */
+
+static void a_cancel_makes_room(void **state)
+{
+	struct pabal_loan loan, other;
+	pabal_link *links[2];
+	int fd;
+
+	(void)state;
+	link_pair_default(0, links);
+	fd = pabal_link_fd(links[0], PABAL_WRITABLE);
+	for (int round = 0; round < 3; round++) {
+		assert_int_equal(pabal_link_loan(links[0], MEMORY, &loan, PABAL_NOWAIT), 0);
+		assert_int_equal(pabal_link_loan(links[0], 5000, &other, PABAL_NOWAIT), -EAGAIN);
+		assert_false(is_ready(fd));
+		assert_int_equal(pabal_link_cancel(links[0], &loan), 0);
+		assert_true(is_ready(fd));
+	}
+	pabal_link_close(links[0]);
+	pabal_link_close(links[1]);
+}
+
+/* Whoever finds no room in the ring gives his memory back and waits: he has made no room for himself. */
+static void who_gives_up_does_not_tell_himself(void **state)
+{
+	struct pabal_loan loan;
+	pabal_link *links[2];
+	int fd;
+
+	(void)state;
+	link_pair_default(0, links);
+	fd = pabal_link_fd(links[0], PABAL_WRITABLE);
+	while (pabal_link_send(links[0], zeros, 900, PABAL_NOWAIT) == 0) {
+	}
+	assert_false(is_ready(fd));
+	while (pabal_link_send(links[0], zeros, 1, PABAL_NOWAIT) == 0) {
+	}
+	assert_int_equal(pabal_link_send(links[0], zeros, 5000, PABAL_NOWAIT), -EAGAIN);
+	assert_false(is_ready(fd));
+	assert_int_equal(pabal_link_loan(links[0], 5000, &loan, PABAL_NOWAIT), 0);
+	assert_int_equal(pabal_link_commit(links[0], &loan, 5000, PABAL_NOWAIT), -EAGAIN);
+	assert_int_equal(pabal_link_cancel(links[0], &loan), 0);
+	assert_false(is_ready(fd));
+	assert_int_equal(receive_one(links[1]), 0);
+	await(fd);
+	pabal_link_close(links[0]);
+	pabal_link_close(links[1]);
+}
+
+static void *send_all_memory(void *link)
+{
+	static char large[MEMORY];
+
+	return as_pointer((uintptr_t)-pabal_link_send(link, large, sizeof large, PABAL_FOREVER));
+}
+
+static bool has_all_memory(void *link)
+{
+	return link_stats_of(link).memory == MEMORY;
+}
+
+/* A thread has the memory and waits for the ring; who was refused memory is told when it gives up. */
+static void a_send_that_gives_up_makes_room(void **state)
+{
+	struct pabal_loan loan;
+	pabal_link *links[2];
+	pthread_t thread;
+	void *result;
+	int fd;
+
+	(void)state;
+	link_pair_default(PABAL_WAIT_BLOCK, links);
+	fd = pabal_link_fd(links[0], PABAL_WRITABLE);
+	while (pabal_link_send(links[0], zeros, 1, PABAL_NOWAIT) == 0) {
+	}
+	assert_int_equal(pthread_create(&thread, NULL, send_all_memory, links[0]), 0);
+	assert_true(eventually(has_all_memory, links[0]));
+	assert_int_equal(pabal_link_loan(links[0], 5000, &loan, PABAL_NOWAIT), -EAGAIN);
+	assert_int_equal(pabal_link_interrupt(links[0]), 0); /* kept, should it not wait yet */
+	await(fd);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_int_equal((uintptr_t)result, ECANCELED);
+	assert_int_equal(pabal_link_loan(links[0], 5000, &loan, PABAL_NOWAIT), 0);
+	pabal_link_close(links[0]);
+	pabal_link_close(links[1]);
+}
+
 static struct link_pair *shared_pair;
 enum { MESSAGES = 20000 };
 
@@ -359,6 +447,9 @@ int main(void)
 		cmocka_unit_test(a_call_that_sleeps_beside_a_descriptor),
 		cmocka_unit_test(a_finish_puts_a_message_aside),
 		cmocka_unit_test(a_reply_is_found_by_another_call),
+		cmocka_unit_test(a_cancel_makes_room),
+		cmocka_unit_test(who_gives_up_does_not_tell_himself),
+		cmocka_unit_test(a_send_that_gives_up_makes_room),
 		cmocka_unit_test(an_epoll_loop),
 		cmocka_unit_test(descriptors_travel_with_their_message),
 		cmocka_unit_test(no_descriptor_is_left),

@@ -193,6 +193,64 @@ static void who_polls_does_not_keep_a_sleeper_asleep(void **state)
 	}
 }
 
+static void *send_large_by_name(void *data)
+{
+	static char large[1 << 20];
+
+	(void)data;
+	return as_pointer((uintptr_t)-pabal_process_send(self, "peer", large, sizeof large, PABAL_FOREVER));
+}
+
+static int is_for_room(const struct pabal_wait_info *info, void *data)
+{
+	(void)data;
+	return info->what == PABAL_WAITS_ROOM;
+}
+
+static bool waits_for_room(void *data)
+{
+	return pabal_waits(is_for_room, data) == 1;
+}
+
+static pabal_link *open_both(pabal_process *peer, const char *name, pabal_link **ret_far)
+{
+	pabal_link *link = NULL;
+
+	*ret_far = NULL;
+	while (!link || !*ret_far) {
+		if (!link)
+			pabal_process_link(self, name, &link, PABAL_NOWAIT);
+		if (!*ret_far)
+			pabal_process_accept(peer, ret_far, PABAL_NOWAIT);
+	}
+	return link;
+}
+
+/* One who sends by name waits for memory that another thread has on loan from the link: nobody but that thread can wake it. */
+static void a_cancel_wakes_who_sends_by_name(void **state)
+{
+	struct pabal_process_opts opts = { .struct_size = sizeof opts, .memory_max = 1 << 20 };
+	pabal_process *peer;
+	struct pabal_loan loan;
+	pabal_link *link, *far;
+	pthread_t sender;
+	void *result;
+
+	(void)state;
+	peer = announce("peer", 0);
+	assert_int_equal(pabal_process_announce("me", &opts, &self), 0);
+	link = open_both(peer, "peer", &far);
+	assert_int_equal(pabal_link_loan(link, 1 << 20, &loan, PABAL_NOWAIT), 0);
+	assert_int_equal(pthread_create(&sender, NULL, send_large_by_name, NULL), 0);
+	assert_true(eventually(waits_for_room, NULL));
+	usleep(10000); /* so that it sleeps, probably */
+	assert_int_equal(pabal_link_cancel(link, &loan), 0);
+	assert_int_equal(pthread_join(sender, &result), 0);
+	assert_null(result);
+	pabal_process_close(self);
+	pabal_process_close(peer);
+}
+
 static void *receive_until_told(void *data)
 {
 	char text[16];
@@ -259,6 +317,7 @@ int main(void)
 		cmocka_unit_test(several_threads_use_one_handle),
 		cmocka_unit_test(threads_on_links_and_on_the_handle),
 		cmocka_unit_test(who_polls_does_not_keep_a_sleeper_asleep),
+		cmocka_unit_test(a_cancel_wakes_who_sends_by_name),
 		cmocka_unit_test(threads_that_each_have_a_link_answer_at_one_door),
 	};
 
