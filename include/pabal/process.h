@@ -70,7 +70,7 @@ struct pabal_link_stats {
 	uint64_t late_replies;    /**< replies to calls that had ended: dropped */
 	uint64_t wakes;           /**< times that this side woke the peer: a system call each */
 	uint64_t sleeps;          /**< times that this side slept */
-	uint64_t memory;          /**< bytes of our large messages that the peer has not released */
+	uint64_t memory;          /**< bytes of our large loans and messages that the peer has not released, in whole lines */
 	uint64_t memory_max;      /**< what that may become */
 	uint64_t peer_memory_max; /**< the largest message that the peer can send */
 	uint32_t calls_open;      /**< calls under way */

@@ -269,7 +269,8 @@ static void fill_stats(pabal_link *link, struct pabal_link_stats *stats)
 
 	pabal__arena_reclaim(&sending->arena, UINT32_MAX); /* what makes no sense there is told by the next send */
 	stats->sent = pabal__writer_messages(&sending->writer);
-	stats->memory = sending->arena.used;
+	/* The last line of the arena may reach beyond the limit. */
+	stats->memory = sending->arena.used < link->mine_max ? sending->arena.used : link->mine_max;
 	pabal__link_leave(&sending->lock, entered);
 	entered = pabal__link_enter(link, &receiving->lock);
 	stats->received = receiving->count;

@@ -57,7 +57,8 @@ void pabal__arena_init(struct pabal__arena *arena, struct pabal__arena_books *bo
 	memset(arena, 0, sizeof *arena);
 	arena->books = books;
 	arena->spare_node = arena->oldest = arena->newest = arena->kept = PABAL__ARENA_NONE;
-	arena->size = pabal__stream_arena_size(memory_max);
+	/* Not all that is mapped, which is whole pages: the budget is exact but for a last line. */
+	arena->size = pabal__arena_block_size(memory_max);
 	arena->released = peer->released;
 	arena->first = take_node(arena);
 	*node_at(arena, arena->first) = (struct pabal__arena_node){

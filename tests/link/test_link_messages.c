@@ -408,6 +408,27 @@ static void tags_and_mistakes(void **state)
 	assert_null(pabal_link_close(NULL));
 }
 
+/* A limit that is no multiple of a page, nor of a line: there is room for one message as large as it, and for nothing beside it. */
+static void the_budget_is_exact(void **state)
+{
+	static const uint64_t sizes[] = { 1500, 1537, 4000, 4095, 4096, 4097, 10000 };
+	struct pabal_loan loan, other;
+	struct link_pair pair;
+	pabal_link *links[2];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		link_pair_make(&pair, sizes[i], sizes[i]);
+		link_pair_both(&pair, 0, links);
+		assert_int_equal(pabal_link_loan(links[0], sizes[i], &loan, PABAL_NOWAIT), 0);
+		assert_int_equal(link_stats_of(links[0]).memory, sizes[i]);
+		assert_int_equal(pabal_link_loan(links[0], 1025, &other, PABAL_NOWAIT), -EAGAIN);
+		assert_int_equal(pabal_link_commit(links[0], &loan, sizes[i], PABAL_NOWAIT), 0);
+		assert_int_equal(pabal_link_receive(links[1], NULL, 0, NULL, PABAL_NOWAIT), -EMSGSIZE);
+		close_both(links);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +439,7 @@ int main(void)
 		cmocka_unit_test(a_full_ring_with_a_loan_in_it),
 		cmocka_unit_test(out_of_order),
 		cmocka_unit_test(the_budget_is_used_up),
+		cmocka_unit_test(the_budget_is_exact),
 		cmocka_unit_test(too_large_for_the_buffer),
 		cmocka_unit_test(tags_and_mistakes),
 	};
