@@ -15,6 +15,7 @@
  *    descriptor became readable. A process that does none of these keeps its callers waiting.
  *  - A process handle has about ten descriptors, and each link about six. A program that closes all descriptors (closefrom) closes its handles first: afterwards they say -EBADF at best.
  *  - The handle of a process belongs to who announced it: after fork() it and its links say -ESTALE in the child.
+ *  - The memory of links belongs to no file system. Who sends more than the machine, or the control group, has meets the kernel's OOM killer, not -ENOSPC: memory_max is what limits it.
  *  - PABAL_SINGLE_THREAD is for links that have one thread each, and for a process handle that has one. Calls of the process handle look at all links and go over them: a program that makes such calls
  *    while another thread is in a link leaves the flag out.
  */
@@ -232,14 +233,15 @@ PABAL_EXPORT int pabal_link_receive(pabal_link *link, void *data, size_t size_ma
  * pabal_link_loan() - get memory to write a message in place.
  * @size: bytes that the message will have at most.
  *
- * Return: 0. Threads: any. Blocks: while there is no memory, up to @timeout_ns. Ownership: the loan is this handle's until commit or cancel; any number may be out.
+ * Return: 0. Threads: any. Blocks: while there is no memory, up to @timeout_ns. Ownership: the loan is this handle's until commit or cancel.
+ * Any number of up to PABAL_LINK_INLINE_MAX bytes may be out; of larger ones 2048, those that were sent and that the peer has not released included: with more there is no memory.
  * If the peer dies: -EOWNERDEAD at the commit. Errors: as pabal_link_send().
  */
 PABAL_EXPORT int pabal_link_loan(pabal_link *link, size_t size, struct pabal_loan *ret_loan, int64_t timeout_ns);
 
 /**
  * pabal_link_commit() - send a loan.
- * @loan: from this handle; zeroed on success. On failure it stays a loan.
+ * @loan: from this handle; on success it is none any more: its data is NULL, its size 0. On failure it stays a loan.
  * @size: bytes of it that are the message.
  *
  * Return: 0: committed. Everything else as pabal_link_send(); -EINVAL also if @loan is not a loan of this handle, or was committed already.
@@ -248,7 +250,7 @@ PABAL_EXPORT int pabal_link_commit(pabal_link *link, struct pabal_loan *loan, si
 
 /**
  * pabal_link_cancel() - give a loan back unsent.
- * Return: 0, and @loan is zeroed. Threads: any. Blocks: never. Errors: -EINVAL, -ESTALE.
+ * Return: 0, and @loan is none any more: its data is NULL, its size 0. Threads: any. Blocks: never. Errors: -EINVAL, -ESTALE.
  */
 PABAL_EXPORT int pabal_link_cancel(pabal_link *link, struct pabal_loan *loan);
 
@@ -256,14 +258,15 @@ PABAL_EXPORT int pabal_link_cancel(pabal_link *link, struct pabal_loan *loan);
  * pabal_link_take() - take the next message that is no reply to a call, and read it in place.
  * @opts: may be NULL; PABAL_TAKE_ANY is the only mode.
  *
- * Return: 0. Threads: any. Blocks: while there is none, up to @timeout_ns. Ownership: the message is this handle's until release; any number may be taken, released in any order.
+ * Return: 0. Threads: any. Blocks: while there is none, up to @timeout_ns. Ownership: the message is this handle's until release; any number may be taken, released in any order; while
+ * 2048 above PABAL_LINK_INLINE_MAX bytes are, the peer has to wait with the next such one.
  * If the peer dies: what it committed is taken first; what was taken stays readable until it is released. Errors: as pabal_link_receive() without -EMSGSIZE; also -E2BIG, -ENOTSUP.
  */
 PABAL_EXPORT int pabal_link_take(pabal_link *link, const struct pabal_take_opts *opts, struct pabal_message *ret_message, int64_t timeout_ns);
 
 /**
  * pabal_link_release() - done with a message: its memory may be used again, its descriptors that nobody fetched are closed.
- * Return: 0, and @message is zeroed. Threads: any. Blocks: never. Errors: -EINVAL (not taken by this handle: for one, released twice), -ESTALE.
+ * Return: 0, and @message is taken no more: its data is NULL, its size 0. Threads: any. Blocks: never. Errors: -EINVAL (not taken by this handle: for one, released twice), -ESTALE.
  */
 PABAL_EXPORT int pabal_link_release(pabal_link *link, struct pabal_message *message);
 
@@ -279,10 +282,11 @@ PABAL_EXPORT int pabal_link_message_fd(pabal_link *link, const struct pabal_mess
 
 /**
  * pabal_link_call() - send a request and wait for its reply.
- * @ret_reply_size: the size of the reply in bytes; may be NULL. Also set with -EMSGSIZE, which ends the call.
- * @timeout_ns: for both together.
+ * @ret_reply_size: the size of the reply in bytes; may be NULL. Also set with -EMSGSIZE, which ends the call: the reply is lost.
+ * @timeout_ns: for both together. PABAL_NOWAIT: the request is sent, and the reply, which can hardly be there already, is not waited for.
  *
- * Other messages that arrive meanwhile stay for receive and take. A call that ends with -ETIMEDOUT, -EINTR or -ECANCELED may have been carried out; its late reply is dropped and counted.
+ * Other messages that arrive meanwhile are put aside for receive and take, up to 16 MiB of them, not counting those above PABAL_LINK_INLINE_MAX bytes, which stay where they are; then the peer waits until some were received,
+ * its reply behind them as well. A call that ends with -EAGAIN, -ETIMEDOUT, -EINTR or -ECANCELED may have been carried out; its late reply is dropped and counted.
  *
  * Return: 0. Threads: any; several calls may be under way. Blocks: up to @timeout_ns. Ownership: both buffers stay the caller's.
  * If the peer dies: -EOWNERDEAD, or -EPIPE if it closed, unless it replied before.
