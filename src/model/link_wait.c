@@ -115,7 +115,7 @@ bool pabal__link_verify(struct pabal_link *link, uint32_t event)
 		return true;
 	pabal__doorbell_ask_kernel(&link->bell);
 	pabal__doorbell_settle(&link->bell, event);
-	if (!has_any(link, event))
+	if (!has_any(link, event) && !has_other(link, event, false))
 		return false;
 	pabal__wake_set(link->bell.latch[event - 1]); /* until a call says "not now" */
 	return true;
