@@ -17,7 +17,7 @@ static bool is_set(const struct pabal__nudge *nudge)
 
 static void each_has_its_own(void **state)
 {
-	struct pabal__nudges nudges = { 0 };
+	struct pabal__nudges nudges = { NULL };
 	struct pabal__nudge *one, *two;
 
 	(void)state;
@@ -35,7 +35,7 @@ static void each_has_its_own(void **state)
 
 static void one_that_was_returned_is_left_alone_and_used_again(void **state)
 {
-	struct pabal__nudges nudges = { 0 };
+	struct pabal__nudges nudges = { NULL };
 	struct pabal__nudge *one, *two, *again;
 
 	(void)state;
