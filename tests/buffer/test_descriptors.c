@@ -4,9 +4,7 @@
  *
  * Where an event must not be lost nothing here waits with a limit, the wait slices are endless (noslice), and no other event comes to the rescue: a lost one hangs the test.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -15,41 +13,11 @@
 #include <unistd.h>
 
 #include "base/fault.h"
-#include "buffer/items.h"
-#include "platform/datagram.h"
+#include "buffer/described.h"
 
-enum { CAPACITY = 4, MANY = 1500, DEATHS = 40 };
+enum { MANY = 1500, DEATHS = 40 };
 
-static const uint32_t forms[] = { 0, PABAL_BUFFER_SPSC, PABAL_BUFFER_LATEST };
 static _Atomic uint64_t *ready;
-
-static pabal_buffer *make(const char *name, uint32_t flags)
-{
-	pabal_buffer *buffer = NULL;
-
-	assert_int_equal(pabal_buffer_create(name, sizeof(struct item), CAPACITY, BOPTS(.flags = flags), &buffer), 0);
-	return buffer;
-}
-
-static void end(pabal_buffer *buffer, const char *name)
-{
-	expect_sound(name, NULL);
-	pabal_buffer_close(buffer);
-	assert_int_equal(pabal_buffer_destroy(name), 0);
-}
-
-static pabal_buffer *open_it(const char *name)
-{
-	pabal_buffer *buffer;
-
-	child_equal(pabal_buffer_open(name, NULL, &buffer), 0);
-	return buffer;
-}
-
-static bool is_readable(int fd)
-{
-	return poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) == 1;
-}
 
 static void await(int fd)
 {
@@ -58,28 +26,6 @@ static void await(int fd)
 	do
 		r = poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, -1);
 	while (r < 0 && errno == EINTR);
-}
-
-static uint32_t names_with_a_dot(void)
-{
-	DIR *directory = opendir(objects_directory());
-	uint32_t count = 0;
-
-	assert_non_null(directory);
-	for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory))
-		count += strncmp(entry->d_name, ".bell-", 6) == 0;
-	closedir(directory);
-	return count;
-}
-
-static int put_one(void *data)
-{
-	pabal_buffer *buffer = open_it("b");
-	struct item item = item_of((uintptr_t)data);
-
-	child_equal(pabal_buffer_put(buffer, &item, 1, NULL, PABAL_NOWAIT), 0);
-	pabal_buffer_close(buffer);
-	return 0;
 }
 
 static void readable_until_a_get_says_not_now(void **state)
@@ -296,118 +242,6 @@ static void what_the_dead_had_taken_is_an_event(void **state)
 	}
 }
 
-static int have_descriptors_and_hang(void *data)
-{
-	pabal_buffer *buffer = open_it("b");
-
-	(void)data;
-	child_check(pabal_buffer_fd(buffer, PABAL_READABLE) >= 0 && pabal_buffer_fd(buffer, PABAL_WRITABLE) >= 0);
-	atomic_fetch_add(ready, 1);
-	child_wait_for_death();
-}
-
-static pid_t start_holder(void)
-{
-	pid_t child;
-
-	atomic_store(ready, 0);
-	child = child_start(have_descriptors_and_hang, NULL);
-	assert_true(eventually_at_least(ready, 1));
-	assert_int_equal(names_with_a_dot(), 2);
-	return child;
-}
-
-/* Whoever ends an object, or leaves one that has ended, is the last who can bury in it. */
-static void sockets_of_the_dead_end_with_their_object(void **state)
-{
-	pabal_buffer *buffer;
-	pid_t child;
-
-	(void)state;
-	for (int form = 0; form < 3; form++) {
-		buffer = make("b", forms[form]);
-		child_kill(start_holder());
-		assert_int_equal(pabal_buffer_destroy("b"), 0);
-		assert_int_equal(names_with_a_dot(), 0);
-		pabal_buffer_close(buffer);
-
-		buffer = make("b", forms[form]);
-		child = start_holder();
-		assert_int_equal(pabal_buffer_destroy("b"), 0);
-		assert_int_equal(names_with_a_dot(), 2);
-		child_kill(child);
-		pabal_buffer_close(buffer);
-		assert_int_equal(names_with_a_dot(), 0);
-
-		buffer = make("b", forms[form] | PABAL_EPHEMERAL);
-		child_kill(start_holder());
-		pabal_buffer_close(buffer);
-		assert_int_equal(pabal_buffer_open("b", NULL, &buffer), -ENOENT);
-		assert_int_equal(names_with_a_dot(), 0);
-	}
-}
-
-/* A socket that nobody holds, or a file, of that name. */
-static void leave_behind(const char *name, bool is_socket)
-{
-	int directory = open(objects_directory(), O_RDONLY | O_DIRECTORY | O_CLOEXEC), fd = -1;
-
-	assert_true(directory >= 0);
-	if (is_socket)
-		assert_int_equal(pabal__datagram_open(directory, name, 0600, &fd), 0);
-	else
-		fd = openat(directory, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-	assert_true(fd >= 0);
-	close(fd);
-	close(directory);
-}
-
-static void remove_left(const char *name)
-{
-	int directory = open(objects_directory(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	assert_int_equal(unlinkat(directory, name, 0), 0);
-	close(directory);
-}
-
-/* The object is gone, and everybody who could bury in it. gc asks who still holds a socket, and removes what nobody does, and nothing else. */
-static void gc_removes_the_sockets_that_nobody_holds(void **state)
-{
-	static const char *const others[] = { ".bell-1-1-1-x", ".bell-1-1-1-rr", ".bell-01-1-1-r", ".bell-1-1-1", ".bell-1-1-1-r.old" };
-	pabal_buffer *buffer = make("b", 0);
-	pid_t child = start_holder();
-	struct item item = item_of(1);
-	int fd;
-
-	(void)state;
-	assert_int_equal(pabal_buffer_destroy("b"), 0);
-	pabal_buffer_close(buffer);
-	assert_int_equal(pabal_gc(NULL), 0);
-	assert_int_equal(names_with_a_dot(), 2); /* a handle that lives needs them */
-	child_kill(child);
-	assert_int_equal(names_with_a_dot(), 2);
-	assert_int_equal(pabal_gc(NULL), 0);
-	assert_int_equal(names_with_a_dot(), 0);
-
-	buffer = make("b", 0); /* one that lives is not touched */
-	fd = pabal_buffer_fd(buffer, PABAL_READABLE);
-	leave_behind(".bell-1-1-1-r", true);
-	leave_behind(".bell-1-1-1-w.new", true); /* of one that was killed while it made it */
-	leave_behind(".bell-1-1-2-r", false);
-	for (uint32_t i = 0; i < 5; i++)
-		leave_behind(others[i], true);
-	assert_int_equal(names_with_a_dot(), 1 + 3 + 5);
-	assert_int_equal(pabal_gc(NULL), 0);
-	assert_int_equal(names_with_a_dot(), 1 + 1 + 5);
-	for (uint32_t i = 0; i < 5; i++)
-		remove_left(others[i]);
-	remove_left(".bell-1-1-2-r");
-	assert_int_equal(pabal_buffer_get(buffer, &item, 1, NULL, PABAL_NOWAIT), -EAGAIN);
-	child_run(put_one, as_pointer(1));
-	assert_true(is_readable(fd));
-	end(buffer, "b");
-}
-
 static void of_a_mailbox(void **state)
 {
 	pabal_mailbox *mailbox = NULL;
@@ -572,8 +406,6 @@ int main(void)
 		cmocka_unit_test(no_room_is_lost),
 		cmocka_unit_test(whoever_dies_before_it_told_is_told_of),
 		cmocka_unit_test(what_the_dead_had_taken_is_an_event),
-		cmocka_unit_test(sockets_of_the_dead_end_with_their_object),
-		cmocka_unit_test(gc_removes_the_sockets_that_nobody_holds),
 		cmocka_unit_test(of_a_mailbox),
 		cmocka_unit_test(waiting_on_many),
 		cmocka_unit_test(many_without_an_end),

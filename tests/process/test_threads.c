@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "process/peers.h"
@@ -197,7 +198,7 @@ static void *send_large_by_name(void *data)
 {
 	static char large[1 << 20];
 
-	(void)data;
+	atomic_store((_Atomic pid_t *)data, (pid_t)syscall(SYS_gettid));
 	return as_pointer((uintptr_t)-pabal_process_send(self, "peer", large, sizeof large, PABAL_FOREVER));
 }
 
@@ -233,6 +234,7 @@ static void a_cancel_wakes_who_sends_by_name(void **state)
 	pabal_process *peer;
 	struct pabal_loan loan;
 	pabal_link *link, *far;
+	_Atomic pid_t tid = 0;
 	pthread_t sender;
 	void *result;
 
@@ -241,9 +243,9 @@ static void a_cancel_wakes_who_sends_by_name(void **state)
 	assert_int_equal(pabal_process_announce("me", &opts, &self), 0);
 	link = open_both(peer, "peer", &far);
 	assert_int_equal(pabal_link_loan(link, 1 << 20, &loan, PABAL_NOWAIT), 0);
-	assert_int_equal(pthread_create(&sender, NULL, send_large_by_name, NULL), 0);
+	assert_int_equal(pthread_create(&sender, NULL, send_large_by_name, &tid), 0);
 	assert_true(eventually(waits_for_room, NULL));
-	usleep(10000); /* so that it sleeps, probably */
+	child_await_sleep(atomic_load(&tid)); /* in that wait: nothing else of it sleeps once this is told */
 	assert_int_equal(pabal_link_cancel(link, &loan), 0);
 	assert_int_equal(pthread_join(sender, &result), 0);
 	assert_null(result);
