@@ -16,6 +16,7 @@ enum pabal__fault {
 	PABAL__FAULT_NO_LEASE,             /* a take never writes its lease into the header */
 	PABAL__FAULT_HEAD_JUMP,            /* a receiver trusts a later turn and skips a whole lap */
 	PABAL__FAULT_NO_REREAD,            /* repair of a slot does not look whether it is still the same */
+	PABAL__FAULT_NO_LARGE_REREAD,      /* a receiver believes the size of a message that is not the next any more */
 	PABAL__FAULT_NO_SLOT_REPAIR,       /* burial leaves the dead one's slots as they are */
 	PABAL__FAULT_NO_LEASE_REPAIR,      /* burial forgets the dead one's leases */
 	PABAL__FAULT_NO_OWNED_REPAIR,      /* burial forgets the dead one's uncommitted blocks */

@@ -37,7 +37,7 @@ static bool drop_oldest(pabal_buffer *buffer)
 	bool entered = pabal__side_enter(mailbox, &mailbox->receiving);
 	struct pabal__block block;
 	uint64_t header;
-	enum pabal__ring_result result = pabal__ring_take(&mailbox->ring, &block, &header);
+	enum pabal__ring_result result = pabal__ring_take(&mailbox->ring, UINT64_MAX, &block, &header);
 
 	pabal__side_leave(&mailbox->receiving, entered);
 	if (result == PABAL__RING_DONE) {
@@ -199,7 +199,7 @@ static int cancel(struct pabal__buffer_call *call)
 /* One item, leased to us, of the size that it must have. Under the receive lock. */
 static enum pabal__ring_result take_one(pabal_buffer *buffer, struct pabal__block *block, uint64_t *header, bool *from_ring)
 {
-	enum pabal__ring_result result = pabal__mailbox_take_one(&buffer->base, block, header, from_ring);
+	enum pabal__ring_result result = pabal__mailbox_take_one(&buffer->base, UINT64_MAX, block, header, from_ring);
 
 	if (result == PABAL__RING_DONE && block->length != buffer->item_size) {
 		pabal__mailbox_free(&buffer->base, block, *header);

@@ -177,6 +177,8 @@ static inline int pabal__mailbox_from_ring(enum pabal__ring_result result)
 		return PABAL__WAIT_BELL;
 	case PABAL__RING_BUSY:
 		return PABAL__WAIT_BUSY;
+	case PABAL__RING_LARGE:
+		return -EMSGSIZE;
 	default:
 		return -EBADMSG;
 	}
@@ -195,25 +197,25 @@ static inline int pabal__mailbox_take_block(pabal_mailbox *mailbox, uint64_t siz
 }
 
 /* Something rare has happened, or there are candidates left: one that came back. Under the receive lock. */
-enum pabal__ring_result pabal__mailbox_take_redelivered(pabal_mailbox *mailbox, uint64_t notice, struct pabal__block *ret_block, uint64_t *ret_header)
-	__attribute__((cold));
+enum pabal__ring_result pabal__mailbox_take_redelivered(pabal_mailbox *mailbox, uint64_t notice, uint64_t size_max, struct pabal__block *ret_block,
+							uint64_t *ret_header) __attribute__((cold));
 
-/* The next to be delivered, leased to us: what came back first. Under the receive lock. *ret_from_ring: set if the ring was looked at. */
-static inline enum pabal__ring_result pabal__mailbox_take_one(pabal_mailbox *mailbox, struct pabal__block *ret_block, uint64_t *ret_header,
-							      bool *ret_from_ring)
+/* The next to be delivered, leased to us if it has @size_max bytes at most: what came back first. Under the receive lock. *ret_from_ring: set if the ring was looked at. */
+static inline enum pabal__ring_result pabal__mailbox_take_one(pabal_mailbox *mailbox, uint64_t size_max, struct pabal__block *ret_block,
+							      uint64_t *ret_header, bool *ret_from_ring)
 {
 	/* acquire: pairs with pabal__mailbox_notify(): what was announced is visible */
 	uint64_t notice = atomic_load_explicit(&mailbox->segment.header->notice, memory_order_acquire);
 	struct pabal__redeliver *redeliver = &mailbox->redeliver;
 
 	if (__builtin_expect(notice != mailbox->seen_notice || redeliver->next < redeliver->count || redeliver->more, 0)) {
-		enum pabal__ring_result result = pabal__mailbox_take_redelivered(mailbox, notice, ret_block, ret_header);
+		enum pabal__ring_result result = pabal__mailbox_take_redelivered(mailbox, notice, size_max, ret_block, ret_header);
 
 		if (result != PABAL__RING_NOT_NOW)
 			return result;
 	}
 	*ret_from_ring = true;
-	return pabal__ring_take(&mailbox->ring, ret_block, ret_header);
+	return pabal__ring_take(&mailbox->ring, size_max, ret_block, ret_header);
 }
 
 /* Is there more to take, for the next sleeper? */

@@ -2,8 +2,8 @@
 /*
  * model/receive.c - receive, take, release, requeue.
  *
- * All begin alike: what came back from the dead first, else the compare-and-swap of ring.c; then the message is leased to us. receive copies and frees it, take
- * hands it to the caller. Killed while it is leased: it is delivered again. Killed after the store that frees it: it was received.
+ * All begin alike: what came back from the dead first, else the compare-and-swap of ring.c; then the message is leased to us. receive leases only what fits, copies
+ * and frees it; take hands it to the caller. Killed while it is leased: it is delivered again. Killed after the store that frees it: it was received.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 
 struct receive {
 	struct pabal__call call;
+	uint64_t size_max; /* a larger message stays where it is */
 	struct pabal__block block;
 	uint64_t header; /* the lease, as it stands in the header of the block */
 };
@@ -26,7 +27,8 @@ static void announce(pabal_mailbox *mailbox)
 	pabal__mailbox_ring_items(mailbox);
 }
 
-enum pabal__ring_result pabal__mailbox_take_redelivered(pabal_mailbox *mailbox, uint64_t notice, struct pabal__block *ret_block, uint64_t *ret_header)
+enum pabal__ring_result pabal__mailbox_take_redelivered(pabal_mailbox *mailbox, uint64_t notice, uint64_t size_max, struct pabal__block *ret_block,
+							uint64_t *ret_header)
 {
 	enum pabal__ring_result result;
 
@@ -34,7 +36,7 @@ enum pabal__ring_result pabal__mailbox_take_redelivered(pabal_mailbox *mailbox, 
 		mailbox->seen_notice = notice;
 		pabal__redeliver_refresh(&mailbox->redeliver);
 	}
-	result = pabal__redeliver_take(&mailbox->redeliver, ret_block, ret_header);
+	result = pabal__redeliver_take(&mailbox->redeliver, size_max, ret_block, ret_header);
 	if (mailbox->redeliver.announce) {
 		mailbox->redeliver.announce = false;
 		announce(mailbox);
@@ -47,7 +49,7 @@ static inline int try_receive(struct receive *receive)
 	pabal_mailbox *mailbox = receive->call.mailbox;
 	struct pabal__side *side = &mailbox->receiving;
 	bool entered = pabal__side_enter(mailbox, side), from_ring = false, look = false;
-	enum pabal__ring_result result = pabal__mailbox_take_one(mailbox, &receive->block, &receive->header, &from_ring);
+	enum pabal__ring_result result = pabal__mailbox_take_one(mailbox, receive->size_max, &receive->block, &receive->header, &from_ring);
 
 	if (result == PABAL__RING_DONE)
 		look = pabal__side_count(side, 1, &mailbox->self->received);
@@ -100,38 +102,28 @@ static inline int lease(struct receive *receive, int64_t timeout_ns)
 	int r = try_receive(receive);
 
 	if (r > 0)
-		return pabal__mailbox_wait(&receive->call, &receive->call.mailbox->receiving, r, timeout_ns);
+		r = pabal__mailbox_go_on(&receive->call, &receive->call.mailbox->receiving, r, timeout_ns);
+	if (__builtin_expect(r == -EMSGSIZE, 0))
+		return pabal__fail(r, "the message has %llu bytes, the buffer %llu: it stays the next; receive it with a larger buffer",
+				   (unsigned long long)receive->block.length, (unsigned long long)receive->size_max);
 	return r < 0 ? pabal__mailbox_say(r) : 0;
-}
-
-static void give_back(pabal_mailbox *mailbox, const struct pabal__block *block, uint64_t header, uint32_t deliveries)
-{
-	pabal__redeliver_give(&mailbox->segment, block, header, deliveries);
-	announce(mailbox);
 }
 
 int pabal_mailbox_receive(pabal_mailbox *mailbox, void *data, size_t size_max, size_t *ret_size, int64_t timeout_ns)
 {
-	struct receive receive = { .call.mailbox = mailbox };
-	uint64_t size;
+	struct receive receive = { .call.mailbox = mailbox, .size_max = size_max };
 	int r = pabal__mailbox_check(mailbox, true, timeout_ns);
 
 	if (r == 0 && !data && size_max)
 		r = pabal__fail_with(-EINVAL, "data is NULL but size_max is not 0");
 	if (r == 0)
 		r = lease(&receive, timeout_ns);
+	if (ret_size && (r == 0 || r == -EMSGSIZE))
+		*ret_size = receive.block.length;
 	if (r < 0)
 		return r;
-	size = receive.block.length;
-	if (ret_size)
-		*ret_size = size;
-	if (size > size_max) { /* it stays, before all others, and this was no delivery */
-		give_back(mailbox, &receive.block, receive.header, pabal__header_deliveries(receive.header) - 1);
-		return pabal__fail(-EMSGSIZE, "the message has %llu bytes, the buffer %zu: it stays the next; receive it with a larger buffer",
-				   (unsigned long long)size, size_max);
-	}
-	if (size)
-		memcpy(data, receive.block.data, size);
+	if (receive.block.length)
+		memcpy(data, receive.block.data, receive.block.length);
 	pabal__mailbox_free(mailbox, &receive.block, receive.header);
 	return 0;
 }
@@ -181,7 +173,7 @@ static int describe(pabal_mailbox *mailbox, const struct receive *receive, struc
 
 int pabal_mailbox_take(pabal_mailbox *mailbox, const struct pabal_take_opts *opts, struct pabal_message *ret_message, int64_t timeout_ns)
 {
-	struct receive receive = { .call.mailbox = mailbox };
+	struct receive receive = { .call.mailbox = mailbox, .size_max = UINT64_MAX };
 	int r = pabal__mailbox_check(mailbox, true, timeout_ns);
 
 	if (r == 0 && !ret_message)
@@ -230,7 +222,9 @@ int pabal_mailbox_requeue(pabal_mailbox *mailbox, struct pabal_message *message)
 
 	if (r < 0)
 		return r;
-	give_back(mailbox, &block, message->reserved[MESSAGE_HEADER], pabal__header_deliveries(message->reserved[MESSAGE_HEADER]));
+	pabal__redeliver_give(&mailbox->segment, &block, message->reserved[MESSAGE_HEADER],
+			      pabal__header_deliveries(message->reserved[MESSAGE_HEADER]));
+	announce(mailbox);
 	atomic_fetch_add_explicit(&mailbox->segment.header->redelivered, 1, memory_order_relaxed); /* statistics */
 	memset(message, 0, sizeof *message);
 	return 0;

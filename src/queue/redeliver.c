@@ -139,7 +139,8 @@ void pabal__redeliver_refresh(struct pabal__redeliver *redeliver)
 	look_at_all(redeliver->segment, redeliver);
 }
 
-static enum pabal__ring_result claim(struct pabal__redeliver *redeliver, uint32_t number, struct pabal__block *ret_block, uint64_t *ret_header)
+static enum pabal__ring_result claim(struct pabal__redeliver *redeliver, uint32_t number, uint64_t size_max, struct pabal__block *ret_block,
+				     uint64_t *ret_header)
 {
 	uint64_t header, lease;
 	bool sound;
@@ -152,6 +153,11 @@ static enum pabal__ring_result claim(struct pabal__redeliver *redeliver, uint32_
 		return PABAL__RING_NOT_NOW;
 	ret_block->length = pabal__block_length(ret_block); /* read once; the version in the CAS below says that it is this message's */
 	sound = ret_block->length <= ret_block->room;
+	if (sound && ret_block->length > size_max) {
+		atomic_thread_fence(memory_order_acquire); /* as in ring.c: read, then looked at again; pairs with the CAS of whoever claims it */
+		return atomic_load_explicit(&ret_block->words[PABAL__WORD_HEADER], memory_order_relaxed) == header ? PABAL__RING_LARGE
+														   : PABAL__RING_NOT_NOW;
+	}
 	lease = sound ? pabal__header_lease(header, redeliver->me) : pabal__header_next(header, PABAL__FREE, 0, 0);
 	/* acq_rel: pairs with the giver's release; whoever buries us sees the whole of it */
 	if (!atomic_compare_exchange_strong_explicit(&ret_block->words[PABAL__WORD_HEADER], &header, lease, memory_order_acq_rel,
@@ -161,13 +167,16 @@ static enum pabal__ring_result claim(struct pabal__redeliver *redeliver, uint32_
 	return sound ? PABAL__RING_DONE : PABAL__RING_CORRUPT;
 }
 
-enum pabal__ring_result pabal__redeliver_take(struct pabal__redeliver *redeliver, struct pabal__block *ret_block, uint64_t *ret_header)
+enum pabal__ring_result pabal__redeliver_take(struct pabal__redeliver *redeliver, uint64_t size_max, struct pabal__block *ret_block,
+					      uint64_t *ret_header)
 {
 	/* Bounded: a hostile peer could offer false candidates for ever. */
 	for (uint32_t rounds = ROUNDS; rounds; rounds--) {
 		while (redeliver->next < redeliver->count) {
-			enum pabal__ring_result result = claim(redeliver, redeliver->candidates[redeliver->next++].number, ret_block, ret_header);
+			uint32_t number = redeliver->candidates[redeliver->next].number;
+			enum pabal__ring_result result = claim(redeliver, number, size_max, ret_block, ret_header);
 
+			redeliver->next += result != PABAL__RING_LARGE; /* that one stays the next */
 			if (result != PABAL__RING_NOT_NOW)
 				return result;
 		}

@@ -36,8 +36,9 @@ void pabal__redeliver_mark(const struct pabal__segment *segment, uint32_t number
 /* Something changed: look the candidates up again. */
 void pabal__redeliver_refresh(struct pabal__redeliver *redeliver);
 
-/* Claim the oldest. NOT_NOW: there is none. CORRUPT: its length is impossible; its block was freed, so that the next call finds the next. */
-enum pabal__ring_result pabal__redeliver_take(struct pabal__redeliver *redeliver, struct pabal__block *ret_block, uint64_t *ret_header);
+/* Claim the oldest, as pabal__ring_take() does. NOT_NOW: there is none. CORRUPT: its length is impossible; its block was freed, so that the next call finds the next. */
+enum pabal__ring_result pabal__redeliver_take(struct pabal__redeliver *redeliver, uint64_t size_max, struct pabal__block *ret_block,
+					      uint64_t *ret_header);
 
 /* How many wait to be delivered again. */
 uint64_t pabal__redeliver_count(const struct pabal__segment *segment);

@@ -23,6 +23,9 @@
  * A repairer may have slept since it read the slot: it reads the header, then the slot once more. If that is still the same word, the header belongs to this
  * very take, and since its version is part of the CAS, a header that moved on is left alone.
  *
+ * Who has room for @size_max bytes only reads the length before its CAS, and takes what fits. As long as the slot still says FULL after that, the block was in the queue all the
+ * while; if it says anything else, what was read may be anything.
+ *
  * The slots are packed eight to a cache line, and consecutive positions lie in different lines.
  */
 #include "queue/ring.h"
@@ -236,13 +239,27 @@ enum pabal__ring_result pabal__ring_send(struct pabal__ring *ring, const struct 
 	return result;
 }
 
-/* The slot at @position is TAKEN by us: write the lease, let the slot go. */
-static enum pabal__ring_result finish_take(struct pabal__ring *ring, uint64_t position, uint32_t number, struct pabal__block *ret_block,
+/*
+ * The slot at @position was seen as @word, FULL: is the message in @block, which may be, really larger than @size_max? Then block->length is its size. A look: nothing is changed, and
+ * whoever takes it meanwhile is not held up.
+ */
+static bool is_large(const struct pabal__ring *ring, uint64_t position, uint64_t word, uint64_t size_max, struct pabal__block *block)
+{
+	if (!pabal__extent_find_block(ring->segment, block->number, block)) /* taken, freed and given back since: the CAS fails */
+		return false;
+	block->length = pabal__block_length(block);
+	if (block->length <= size_max)
+		return false;
+	atomic_thread_fence(memory_order_acquire); /* the length was read before the slot is looked at again; pairs with the takers' CAS */
+	return PABAL__FAULT(NO_LARGE_REREAD) || atomic_load_explicit(slot_at(ring, position), memory_order_relaxed) == word;
+}
+
+/* The slot at @position is TAKEN by us: write the lease, let the slot go. @sound: there is such a block. */
+static enum pabal__ring_result finish_take(struct pabal__ring *ring, uint64_t position, uint64_t size_max, bool sound, struct pabal__block *ret_block,
 					   uint64_t *ret_header)
 {
 	uint64_t empty = slot_word(turn_of(ring, position) + 1, PABAL__EMPTY, 0, 0), header, lease;
 	pabal__word *slot = slot_at(ring, position);
-	bool sound = pabal__block_find(ring->segment, number, ret_block);
 
 	if (sound)
 		__builtin_prefetch(ret_block->data); /* a large one lies far from its header: so the two lines come at once */
@@ -253,8 +270,8 @@ static enum pabal__ring_result finish_take(struct pabal__ring *ring, uint64_t po
 	if (sound) {
 		/* relaxed: the acquire of the slot brought it */
 		header = atomic_load_explicit(&ret_block->words[PABAL__WORD_HEADER], memory_order_relaxed);
-		ret_block->length = pabal__block_length(ret_block); /* read once */
-		sound = pabal__header_state(header) == PABAL__OWNED && ret_block->length <= ret_block->room;
+		ret_block->length = pabal__block_length(ret_block); /* read once; what is_large() saw decides nothing more */
+		sound = pabal__header_state(header) == PABAL__OWNED && ret_block->length <= ret_block->room && ret_block->length <= size_max;
 		lease = pabal__header_lease(header, ring->me);
 		/* release: an undertaker that sees the lease sees no older header after it; pairs with its acquire */
 		if (sound && !PABAL__FAULT(NO_LEASE))
@@ -267,7 +284,7 @@ static enum pabal__ring_result finish_take(struct pabal__ring *ring, uint64_t po
 	return sound ? PABAL__RING_DONE : PABAL__RING_CORRUPT;
 }
 
-enum pabal__ring_result pabal__ring_take(struct pabal__ring *ring, struct pabal__block *ret_block, uint64_t *ret_header)
+enum pabal__ring_result pabal__ring_take(struct pabal__ring *ring, uint64_t size_max, struct pabal__block *ret_block, uint64_t *ret_header)
 {
 	uint64_t position = ring->head.position, word = load(slot_at(ring, position));
 	bool stale = false;
@@ -277,11 +294,16 @@ enum pabal__ring_result pabal__ring_take(struct pabal__ring *ring, struct pabal_
 
 		if (lead == 0 && slot_state(word) == PABAL__FULL) {
 			uint64_t taken = slot_word(turn_of(ring, position), PABAL__TAKEN, ring->me, slot_block(word));
+			bool sound = pabal__block_find(ring->segment, slot_block(word), ret_block);
 
+			if (sound && __builtin_expect(ret_block->room > size_max, 0) && is_large(ring, position, word, size_max, ret_block)) {
+				ring->head.position = position;
+				return PABAL__RING_LARGE;
+			}
 			/* acquire: the block as its sender filled it; release: nothing of ours comes before the claim */
 			if (atomic_compare_exchange_strong_explicit(slot_at(ring, position), &word, taken, memory_order_acq_rel,
 								    memory_order_acquire))
-				return finish_take(ring, position, slot_block(word), ret_block, ret_header);
+				return finish_take(ring, position, size_max, sound, ret_block, ret_header);
 			continue;
 		}
 		if (lead == 0 && slot_state(word) == PABAL__TAKEN) {

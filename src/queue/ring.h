@@ -39,6 +39,7 @@ enum pabal__ring_result {
 	PABAL__RING_DONE = 0,
 	PABAL__RING_NOT_NOW, /* full, or empty: exactly */
 	PABAL__RING_BUSY,    /* another participant is in the middle of a take: look again soon, or repair if it is dead */
+	PABAL__RING_LARGE,   /* the next message is larger than was asked for; it was not touched */
 	PABAL__RING_CORRUPT, /* no honest participant can have written this */
 };
 
@@ -50,8 +51,11 @@ void pabal__ring_format(const struct pabal__segment *segment);
 /* Put the block, which we own and have filled, behind all others. @low: the length bits of its sequence word. BUSY: *ret_busy is the position of the slot. */
 enum pabal__ring_result pabal__ring_send(struct pabal__ring *ring, const struct pabal__block *block, uint64_t low, uint64_t *ret_busy);
 
-/* Take the oldest block. *ret_block is LEASED to us and *ret_header its header. CORRUPT: the slot was let go, so that the next call finds the next. */
-enum pabal__ring_result pabal__ring_take(struct pabal__ring *ring, struct pabal__block *ret_block, uint64_t *ret_header);
+/*
+ * Take the oldest block, if its message has @size_max bytes at most. *ret_block is LEASED to us and *ret_header its header. LARGE: ret_block->length says how large it is.
+ * CORRUPT: the slot was let go, so that the next call finds the next.
+ */
+enum pabal__ring_result pabal__ring_take(struct pabal__ring *ring, uint64_t size_max, struct pabal__block *ret_block, uint64_t *ret_header);
 
 /* Is there certainly nothing to take, or certainly no room? For the second look of a sleeper; a look only. */
 bool pabal__ring_has_message(const struct pabal__ring *ring);

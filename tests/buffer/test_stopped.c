@@ -5,15 +5,14 @@
  * The same without the reader's second look (LATEST_NO_REREAD): then there is an instruction after which it gets another one's content, and this test must find it.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fault.h"
 #include "buffer/items.h"
+#include "support/stopped.h"
 
 enum { PUTS = 12, MOST = 5000 /* instructions of a take; it has some hundred */ };
 
@@ -45,28 +44,11 @@ static _Noreturn void read_under_a_tracer(enum pabal__fault fault)
 	child_equal(take_one(buffer), WHOLE); /* once before, so that the linker is done */
 	pabal__fault_hits = 0;
 	pabal__fault_on = fault;
-	child_equal(ptrace(PTRACE_TRACEME, 0, NULL, NULL), 0);
-	raise(SIGSTOP);
+	stopped_here();
 	outcome = take_one(buffer);
 	atomic_fetch_add(hits, pabal__fault_hits);
 	pabal_buffer_close(buffer);
 	_exit((int)outcome);
-}
-
-static int await_stop(pid_t pid)
-{
-	int status;
-
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return status;
-}
-
-static void step(pid_t pid, uint32_t steps)
-{
-	for (uint32_t i = 0; i < steps; i++) {
-		assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
-		assert_true(WIFSTOPPED(await_stop(pid)));
-	}
 }
 
 static void put(pabal_buffer *writer, uint64_t id)
@@ -80,30 +62,27 @@ static void put(pabal_buffer *writer, uint64_t id)
 static enum outcome stop_after(pabal_buffer *writer, enum pabal__fault fault, uint32_t steps, uint64_t *id, bool *ret_returned)
 {
 	pid_t pid;
-	int status;
+	int said;
 
 	put(writer, ++*id);
 	pid = fork();
 	if (pid == 0)
 		read_under_a_tracer(fault);
 	assert_true(pid > 0);
-	assert_true(WIFSTOPPED(await_stop(pid)));
+	assert_true(WIFSTOPPED(stopped_await(pid)));
 	put(writer, ++*id);
 	atomic_store(returned, 0);
-	step(pid, steps);
+	stopped_step(pid, steps);
 	for (int i = 0; i < PUTS; i++)
 		put(writer, ++*id);
 	*ret_returned = atomic_load(returned);
 	if (*ret_returned) {
-		kill(pid, SIGKILL);
-		status = await_stop(pid);
-		assert_true(WIFSIGNALED(status));
+		stopped_kill(pid);
 		return WHOLE;
 	}
-	assert_int_equal(ptrace(PTRACE_CONT, pid, NULL, NULL), 0);
-	status = await_stop(pid);
-	assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == WHOLE || WEXITSTATUS(status) == ANOTHER));
-	return (enum outcome)WEXITSTATUS(status);
+	said = stopped_finish(pid);
+	assert_true(said == WHOLE || said == ANOTHER);
+	return (enum outcome)said;
 }
 
 /* Stopped after each number of instructions, until the call has returned. Returns how often it got another's content. */

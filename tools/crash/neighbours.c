@@ -157,6 +157,8 @@ void crash_settle(struct crash_scene *scene, const struct crash_operation *opera
 
 	if (shared->result == 1)
 		crash_broken(scene, "stuck", "the stopped one did not go on to its end");
+	if (!operation->effects && shared->result < 0 && shared->result != -EAGAIN)
+		crash_broken(scene, "refused", "the stopped one, which changes nothing, said %d", shared->result);
 	for (uint32_t i = 0; i < scene->expected_count; i++) {
 		struct crash_expected *expected = &scene->expected[i];
 

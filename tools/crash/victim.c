@@ -51,6 +51,15 @@ static int run_receive(struct crash_victim *victim)
 	return r;
 }
 
+/* With a buffer that is too small by a byte: nothing may change. */
+static int run_receive_small(struct crash_victim *victim)
+{
+	size_t size = 0;
+	int r = pabal_mailbox_receive(victim->mailbox, victim->shared->buffer, victim->size - 1, &size, PABAL_NOWAIT);
+
+	return r == -EMSGSIZE && size == victim->size ? 0 : r == -EAGAIN ? r : -EPROTO;
+}
+
 static int run_take_release(struct crash_victim *victim)
 {
 	int r = pabal_mailbox_take(victim->mailbox, NULL, victim->messages, PABAL_NOWAIT);
@@ -123,6 +132,7 @@ const struct crash_operation crash_operations[] = {
 	{ "loan-commit", CRASH_SENDS, NULL, run_loan_commit },
 	{ "loan-cancel", 0, NULL, run_loan_cancel },
 	{ "receive", CRASH_RECEIVES, NULL, run_receive },
+	{ "receive-small", 0, NULL, run_receive_small },
 	{ "take-release", CRASH_TAKES, NULL, run_take_release },
 	{ "take-requeue", CRASH_HOLDS, NULL, run_requeue },
 	{ "open", CRASH_OPENS, NULL, run_open },

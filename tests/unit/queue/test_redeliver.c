@@ -58,12 +58,12 @@ static void the_oldest_comes_first_in_any_number(void **state)
 	assert_int_equal(pabal__redeliver_count(segment), COUNT);
 	pabal__redeliver_refresh(&redeliver);
 	for (uint64_t i = 0; i < COUNT; i++) {
-		assert_int_equal(pabal__redeliver_take(&redeliver, &block, &header), PABAL__RING_DONE);
+		assert_int_equal(pabal__redeliver_take(&redeliver, UINT64_MAX, &block, &header), PABAL__RING_DONE);
 		assert_int_equal(pabal__block_get(&block, PABAL__WORD_SEQUENCE) >> 16, i);
 		assert_int_equal(pabal__header_deliveries(header), 2);
 		assert_int_equal(pabal__header_owner(header), ME);
 	}
-	assert_int_equal(pabal__redeliver_take(&redeliver, &block, &header), PABAL__RING_NOT_NOW);
+	assert_int_equal(pabal__redeliver_take(&redeliver, UINT64_MAX, &block, &header), PABAL__RING_NOT_NOW);
 	assert_int_equal(pabal__redeliver_count(segment), 0);
 }
 
@@ -79,8 +79,8 @@ static void false_lengths_are_said_once_and_gone(void **state)
 		pabal__block_set(&block, PABAL__WORD_LENGTH, UINT64_MAX);
 	}
 	for (uint64_t i = 0; i < COUNT; i++)
-		assert_int_equal(pabal__redeliver_take(&redeliver, &block, &header), PABAL__RING_CORRUPT);
-	assert_int_equal(pabal__redeliver_take(&redeliver, &block, &header), PABAL__RING_NOT_NOW);
+		assert_int_equal(pabal__redeliver_take(&redeliver, UINT64_MAX, &block, &header), PABAL__RING_CORRUPT);
+	assert_int_equal(pabal__redeliver_take(&redeliver, UINT64_MAX, &block, &header), PABAL__RING_NOT_NOW);
 }
 
 int main(void)

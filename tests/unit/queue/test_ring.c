@@ -69,7 +69,7 @@ static enum pabal__ring_result take(struct pabal__block *ret_block)
 {
 	uint64_t header;
 
-	return pabal__ring_take(&ring, ret_block, &header);
+	return pabal__ring_take(&ring, UINT64_MAX, ret_block, &header);
 }
 
 static void a_send_fills_and_a_take_lets_go(void **state)
@@ -83,7 +83,7 @@ static void a_send_fills_and_a_take_lets_go(void **state)
 	assert_int_equal(*slot(0), word(first, PABAL__FULL, ME, sent.number));
 	assert_int_equal(pabal__header_state(sent.words[0]), PABAL__OWNED); /* the header is unchanged */
 	assert_true(pabal__ring_has_message(&ring));
-	assert_int_equal(pabal__ring_take(&ring, &got, &header), PABAL__RING_DONE);
+	assert_int_equal(pabal__ring_take(&ring, UINT64_MAX, &got, &header), PABAL__RING_DONE);
 	assert_int_equal(got.number, sent.number);
 	assert_int_equal(*slot(0), word(first + 1, PABAL__EMPTY, 0, 0));
 	assert_int_equal(pabal__header_state(header), PABAL__LEASED);
