@@ -20,7 +20,10 @@ struct pabal__pool {
 		uint32_t cursor;           /* the block in it to look at next */
 	} homes[PABAL__SMALL_CLASSES];
 	uint32_t probe[PABAL__CLASSES]; /* the extent to look at next */
-	uint64_t let_go;                /* bytes that others may use now; the caller tells those who wait for memory, and sets it to 0 */
+	struct pabal__detour {
+		uint32_t number, left; /* the class was used up: so many blocks more from this larger one before it is looked through again */
+	} detours[PABAL__CLASSES];
+	uint64_t let_go; /* bytes that others may use now; the caller tells those who wait for memory, and sets it to 0 */
 };
 
 /*

@@ -125,6 +125,41 @@ static void memory_comes_back(void **state)
 	free(data);
 }
 
+/* More leases than the smallest class has blocks: the others come from larger classes, and when all are released the smallest class is used again. */
+static void more_leases_than_a_class_has_blocks(void **state)
+{
+	enum { LEASES = 135000, AFTER = 2000 };
+	struct pabal_message *leased = calloc(LEASES, sizeof *leased);
+	struct pabal_check_result result;
+	pabal_mailbox *a;
+
+	(void)state;
+	assert_non_null(leased);
+	assert_int_equal(pabal_mailbox_create("a", OPTS(.capacity = 64, .memory_max = 256 << 20), &a), 0);
+	for (uint32_t i = 0; i < LEASES; i++) {
+		assert_int_equal(pabal_mailbox_send(a, &i, sizeof i, PABAL_NOWAIT), 0);
+		assert_int_equal(pabal_mailbox_take(a, NULL, &leased[i], PABAL_NOWAIT), 0);
+	}
+	assert_int_equal(stats_of(a).leases, LEASES);
+	expect_sound("a", &result);
+	for (uint32_t i = 0; i < LEASES; i++) {
+		assert_int_equal(*(const uint32_t *)leased[i].data, i);
+		assert_int_equal(pabal_mailbox_release(a, &leased[i]), 0);
+	}
+	for (uint32_t i = 0; i < AFTER; i++) {
+		uint32_t got;
+
+		assert_int_equal(pabal_mailbox_send(a, &i, sizeof i, PABAL_NOWAIT), 0);
+		assert_int_equal(pabal_mailbox_receive(a, &got, sizeof got, NULL, PABAL_NOWAIT), 0);
+		assert_int_equal(got, i);
+	}
+	assert_int_equal(stats_of(a).leases, 0);
+	expect_sound("a", &result);
+	pabal_mailbox_close(a);
+	assert_int_equal(pabal_mailbox_destroy("a"), 0);
+	free(leased);
+}
+
 static void budget_is_kept(void **state)
 {
 	char *data = calloc(1, BUDGET);
@@ -187,6 +222,7 @@ int main(void)
 		cmocka_unit_test(a_large_message_in_a_larger_budget),
 		cmocka_unit_test(the_whole_budget_fits_after_small_ones_of_any_class),
 		cmocka_unit_test(memory_comes_back),
+		cmocka_unit_test(more_leases_than_a_class_has_blocks),
 		cmocka_unit_test(budget_is_kept),
 		cmocka_unit_test(a_sender_waits_for_memory),
 	};
