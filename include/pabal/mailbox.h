@@ -205,7 +205,8 @@ PABAL_EXPORT int pabal_mailbox_requeue(pabal_mailbox *mailbox, struct pabal_mess
  * with nothing left, since another took it or somebody has closed the mailbox, never the reverse. It costs nothing while no handle has one.
  *
  * Return: the descriptor. Threads: any. Blocks: never. Ownership: the handle's: never read or close it. If the peer dies: readable if that brings anything back.
- * Errors: -EINVAL, -ESTALE, -EPERM (read-only handle), -EMFILE, -ENOMEM, -EACCES (no permission to make a socket in the directory).
+ * Errors: -EINVAL, -ESTALE, -EPERM (read-only handle), -EMFILE, -ENOMEM, -EACCES (no permission to make a socket in the directory),
+ * -ENOENT (the directory is gone, or another one has its place).
  */
 PABAL_EXPORT int pabal_mailbox_fd(pabal_mailbox *mailbox, uint32_t event);
 

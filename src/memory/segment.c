@@ -60,6 +60,13 @@ static int identify(struct pabal__segment *segment, struct stat *ret_st)
 	return 0;
 }
 
+static int remember_directory(const struct pabal__directory *directory, struct pabal__segment *segment)
+{
+	int r = pabal__place_of(directory, &segment->place);
+
+	return r < 0 ? pabal__fail(r, "cannot remember directory %s for '%s': %s", directory->path, segment->name, strerror(-r)) : 0;
+}
+
 /* Memory for what an empty object uses: header, first participants, and what its kind says. */
 static int fill_new(struct pabal__segment *segment, uint32_t mode)
 {
@@ -91,7 +98,9 @@ int pabal__segment_make(const struct pabal__directory *directory, const char *na
 	r = pabal__file_make(directory->fd, &segment.fd);
 	if (r < 0)
 		return pabal__fail(r == -ENFILE ? -EMFILE : r, "cannot make '%s' in %s: %s", name, directory->path, strerror(-r));
-	r = fill_new(&segment, mode);
+	r = remember_directory(directory, &segment);
+	if (r == 0)
+		r = fill_new(&segment, mode);
 	if (r < 0) {
 		pabal__segment_close(&segment);
 		return r;
@@ -226,6 +235,8 @@ int pabal__segment_open(const struct pabal__directory *directory, const char *na
 	if (r == 0)
 		r = read_shape(directory, &segment, kinds, size);
 	if (r == 0)
+		r = remember_directory(directory, &segment);
+	if (r == 0)
 		r = map_segment(&segment);
 	if (r < 0) {
 		pabal__segment_close(&segment);
@@ -250,7 +261,7 @@ int pabal__segment_fd(struct pabal__segment *segment)
 		return segment->fd;
 	/* The program closed it (closefrom, a daemon's clean-up), and the number may by now be a file of its own: never touch that. */
 	segment->fd = -1;
-	if (pabal__directory_open(false, &directory) < 0)
+	if (pabal__segment_directory(segment, &directory) < 0)
 		return -EBADF;
 	segment->fd = openat(directory.fd, segment->name, (segment->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	pabal__directory_close(&directory);
@@ -281,6 +292,7 @@ void pabal__segment_close(struct pabal__segment *segment)
 		munmap(segment->header, segment->size);
 	if (segment->fd >= 0 && (!segment->ino || fd_is_ours(segment)))
 		close(segment->fd);
+	pabal__place_forget(&segment->place);
 	segment->header = NULL;
 	segment->fd = -1;
 }

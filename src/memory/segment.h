@@ -17,6 +17,7 @@
 
 #include "memory/layout.h"
 #include "memory/name.h"
+#include "memory/place.h"
 #include "memory/region_layout.h"
 
 #define PABAL__MAGIC UINT64_C(0x31306c6162617000) /* "\0pabal01" read as a little-endian word */
@@ -83,6 +84,7 @@ struct pabal__segment {
 	mode_t mode;
 	bool read_only;
 	char name[PABAL_NAME_SIZE];
+	struct pabal__place place; /* the directory in which it was made, or opened */
 };
 
 /* A new segment of this kind and shape, which has no name yet; only what an empty object needs has memory behind it. */
@@ -97,6 +99,12 @@ void pabal__segment_close(struct pabal__segment *segment);
 
 /* Our descriptor of the file, or another one if the program closed ours behind our back. Negative: there is none any more. */
 int pabal__segment_fd(struct pabal__segment *segment);
+
+/* The directory that it was made or opened in, whatever the program has done since; as pabal__place_open(). Whoever has a segment asks for no other. */
+static inline int pabal__segment_directory(const struct pabal__segment *segment, struct pabal__directory *ret_directory)
+{
+	return pabal__place_open(&segment->place, ret_directory);
+}
 
 /* fallocate, with the sentence for people. */
 int pabal__segment_back(struct pabal__segment *segment, uint64_t offset, uint64_t size);

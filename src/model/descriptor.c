@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * model/descriptor.c - descriptors for poll(2): sockets in the directory, and who sends to them.
+ * model/descriptor.c - descriptors for poll(2): sockets in the directory. Who sends to them: descriptor_post.c.
  *
  * A handle with a descriptor has set a bit in its participant slot, and a word in the header that stays set. It arms the bell like a sleeper and looks. Whoever makes something
  * happen finds the bell armed, rings it, sees the word, and sends a byte to all that have the bit. What is sent stays until a call on that handle says "not now": then the
  * handle empties the socket, arms, and attempts once more. So either that attempt finds it, or the bell is found armed; never neither.
  *
  * Who dies after its commit and before its bytes are sent leaves the others unaware. A sleeper has slices for that; a descriptor has the kernel: the file of the object is
- * watched, and the death of whoever had it open is an event. Then the handle's next call finds nothing, buries the dead, and looks again a moment later, in case the kernel
+ * watched, and the death of whoever had it open is an event, and so is a read by one who could not reach the socket. After a death the handle's next call finds nothing, buries the dead, and looks again a moment later, in case the kernel
  * had not let go of it yet. Where there are no watches left, a timer stands in for it.
  *
  * Each descriptor is an epoll of that socket, an event counter for ourselves, the timer and the watch. A hostile peer can make it readable, or remove the socket's name; then
@@ -18,12 +18,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/inotify.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "model/bury.h"
+#include "model/descriptor_post.h"
 #include "platform/datagram.h"
 #include "platform/membarrier.h"
 #include "platform/wake.h"
@@ -41,30 +43,6 @@ struct pabal__descriptor {
 	char name[PABAL__DESCRIPTOR_NAME_SIZE];
 };
 
-void pabal__mailbox_post(const struct pabal__segment *segment, uint32_t event)
-{
-	struct pabal__directory directory;
-	uint32_t high = pabal__participants_high(segment);
-	int saved = errno, sender;
-	char name[PABAL__DESCRIPTOR_NAME_SIZE];
-
-	/* seq_cst: after the ring; pairs with pabal__descriptor_of(), which sets it before it arms */
-	if (!atomic_load_explicit(&segment->header->descriptors, memory_order_seq_cst) || pabal__directory_open(false, &directory) < 0)
-		return;
-	sender = pabal__datagram_sender();
-	for (uint32_t id = 1; id <= high && sender >= 0; id++) {
-		/* seq_cst: the same */
-		if (!(atomic_load_explicit(&pabal__participant_at(segment, id)->waits_index, memory_order_seq_cst) & event))
-			continue;
-		pabal__descriptor_name(segment, id, event, name);
-		pabal__datagram_send(sender, directory.fd, name);
-	}
-	if (sender >= 0)
-		close(sender);
-	pabal__directory_close(&directory);
-	errno = saved;
-}
-
 static void set_timer(const struct pabal__descriptor *descriptor, int64_t ns)
 {
 	struct itimerspec time = { .it_value = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 } };
@@ -72,15 +50,24 @@ static void set_timer(const struct pabal__descriptor *descriptor, int64_t ns)
 	timerfd_settime(descriptor->timer, 0, &time, NULL);
 }
 
-static void close_one(struct pabal__descriptor *descriptor, bool name_too)
+static void remove_name(const pabal_mailbox *mailbox, const struct pabal__descriptor *descriptor)
 {
 	struct pabal__directory directory;
 
-	if (!descriptor)
-		return;
-	if (name_too && descriptor->socket >= 0 && pabal__directory_open(false, &directory) == 0) {
+	if (descriptor->socket >= 0 && pabal__segment_directory(&mailbox->segment, &directory) == 0) {
 		unlinkat(directory.fd, descriptor->name, 0);
 		pabal__directory_close(&directory);
+	}
+}
+
+/* @name_too: and the name first, then the bit: if we are killed in between, our undertaker looks for the socket. */
+static void close_one(pabal_mailbox *mailbox, struct pabal__descriptor *descriptor, bool name_too)
+{
+	if (!descriptor)
+		return;
+	if (name_too) {
+		remove_name(mailbox, descriptor);
+		pabal__descriptor_withdraw(mailbox, descriptor->event);
 	}
 	for (int i = 0; i < 5; i++) {
 		int fd = (const int[]){ descriptor->group, descriptor->socket, descriptor->own, descriptor->timer, descriptor->watch }[i];
@@ -93,25 +80,36 @@ static void close_one(struct pabal__descriptor *descriptor, bool name_too)
 
 void pabal__descriptor_close(pabal_mailbox *mailbox, bool name_too)
 {
-	if (name_too && (mailbox->sending.descriptor || mailbox->receiving.descriptor)) /* release: no more bytes, please */
-		atomic_store_explicit(&mailbox->self->waits_index, 0, memory_order_release);
-	close_one(mailbox->sending.descriptor, name_too);
-	close_one(mailbox->receiving.descriptor, name_too);
+	close_one(mailbox, mailbox->sending.descriptor, name_too);
+	close_one(mailbox, mailbox->receiving.descriptor, name_too);
 	mailbox->sending.descriptor = mailbox->receiving.descriptor = NULL;
 }
 
-/* The deaths of those who have the file open. -1: no watch is left; the timer stands in. */
-static int watch_deaths(struct pabal__segment *segment)
+/* The deaths of those who have the file open, and their reads (descriptor_post.c). -1: no watch is left; the timer stands in. */
+static int watch_file(struct pabal__segment *segment)
 {
 	int fd = pabal__segment_fd(segment), watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
 	char path[40];
 
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	if (watch >= 0 && (fd < 0 || inotify_add_watch(watch, path, IN_CLOSE_WRITE) < 0)) {
+	if (watch >= 0 && (fd < 0 || inotify_add_watch(watch, path, IN_CLOSE_WRITE | IN_ACCESS) < 0)) {
 		close(watch);
 		watch = -1;
 	}
 	return watch;
+}
+
+/* Is anything but reads told of in these bytes? */
+static bool tells_of_death(const char *events, ssize_t size)
+{
+	struct inotify_event event;
+	bool death = false;
+
+	for (ssize_t at = 0; size - at >= (ssize_t)sizeof event; at += (ssize_t)(sizeof event + event.len)) {
+		memcpy(&event, events + at, sizeof event);
+		death = death || event.mask != IN_ACCESS;
+	}
+	return death;
 }
 
 /* Empty all that made it readable. true: somebody may have died. */
@@ -119,14 +117,15 @@ static bool drain(const struct pabal__descriptor *descriptor)
 {
 	char events[4096];
 	uint64_t count;
+	ssize_t size;
 	bool death = false;
 
 	pabal__wake_drain(descriptor->socket, DRAIN);
 	pabal__wake_clear(descriptor->own);
 	if (read(descriptor->timer, &count, sizeof count) > 0)
 		death = descriptor->watch < 0;
-	while (descriptor->watch >= 0 && read(descriptor->watch, events, sizeof events) > 0)
-		death = true;
+	while (descriptor->watch >= 0 && (size = read(descriptor->watch, events, sizeof events)) > 0)
+		death = tells_of_death(events, size) || death;
 	return death;
 }
 
@@ -225,14 +224,12 @@ static int open_socket(pabal_mailbox *mailbox, struct pabal__descriptor *descrip
 {
 	struct pabal__directory directory;
 	uint32_t mode = mailbox->segment.mode & 0666;
-	int r = pabal__directory_open(false, &directory);
+	int r = pabal__segment_directory(&mailbox->segment, &directory);
 
 	if (r < 0)
 		return r;
 	pabal__descriptor_name(&mailbox->segment, mailbox->id, descriptor->event, descriptor->name);
-	/* The bit first: if we are killed after it, our undertaker looks for the socket. seq_cst: before the bell is armed; pairs with pabal__mailbox_post() */
-	atomic_fetch_or_explicit(&mailbox->self->waits_index, descriptor->event, memory_order_seq_cst);
-	atomic_store_explicit(&mailbox->segment.header->descriptors, 1, memory_order_seq_cst);
+	pabal__descriptor_enroll(mailbox, descriptor->event);
 	r = pabal__datagram_open(directory.fd, descriptor->name, mode, &descriptor->socket);
 	pabal__directory_close(&directory);
 	return r;
@@ -246,7 +243,7 @@ static int open_all(pabal_mailbox *mailbox, struct pabal__descriptor *descriptor
 		return r;
 	descriptor->own = pabal__wake_open();
 	descriptor->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	descriptor->watch = watch_deaths(&mailbox->segment);
+	descriptor->watch = watch_file(&mailbox->segment);
 	if (descriptor->own < 0 || descriptor->timer < 0)
 		return -EMFILE;
 	descriptor->group = pabal__wake_group((const int[]){ descriptor->socket, descriptor->own, descriptor->timer, descriptor->watch }, 4);
@@ -264,10 +261,20 @@ static int make(pabal_mailbox *mailbox, uint32_t event, struct pabal__descriptor
 	*descriptor = (struct pabal__descriptor){ .group = -1, .socket = -1, .own = -1, .timer = -1, .watch = -1, .event = event };
 	r = open_all(mailbox, descriptor);
 	if (r < 0)
-		close_one(descriptor, true);
+		close_one(mailbox, descriptor, true);
 	else
 		*ret_descriptor = descriptor;
 	return r;
+}
+
+static int say(int error, const struct pabal__segment *segment)
+{
+	if (error == -ENOENT)
+		return pabal__fail(error, "cannot make a descriptor for '%s': its directory %s is gone, or another one is in its place",
+				   segment->name, segment->place.path);
+	return pabal__fail(error, "cannot make a descriptor for '%s': %s", segment->name,
+			   error == -EMFILE || error == -ENFILE ? "too many open files"
+								: "no memory, or no permission to make a socket in the directory");
 }
 
 int pabal__descriptor_of(pabal_mailbox *mailbox, uint32_t event, bool (*is_ready)(pabal_mailbox *mailbox, uint32_t event))
@@ -284,10 +291,7 @@ int pabal__descriptor_of(pabal_mailbox *mailbox, uint32_t event, bool (*is_ready
 			arm_side(descriptor, side);
 		}
 	}
-	r = r < 0 ? pabal__fail(r, "cannot make a descriptor for '%s': %s", mailbox->segment.name,
-				r == -EMFILE || r == -ENFILE ? "too many open files"
-							     : "no memory, or no permission to make a socket in the directory")
-		  : side->descriptor->group;
+	r = r < 0 ? say(r, &mailbox->segment) : side->descriptor->group;
 	pabal__side_leave(side, entered);
 	if (r >= 0 && is_ready(mailbox, event))
 		pabal__wake_set(side->descriptor->own);

@@ -52,14 +52,16 @@ void pabal__descriptor_bury(struct pabal__segment *segment, uint32_t id)
 	struct pabal__directory directory;
 	char name[PABAL__DESCRIPTOR_NAME_SIZE];
 
-	if (!bits || pabal__directory_open(false, &directory) < 0)
+	if (!bits)
 		return;
-	for (uint32_t event = PABAL_READABLE; event <= PABAL_WRITABLE; event <<= 1) {
-		pabal__descriptor_name(segment, id, event, name);
-		if (bits & event)
-			remove_name(&directory, name);
+	if (pabal__segment_directory(segment, &directory) == 0) { /* else they are left to pabal_gc() */
+		for (uint32_t event = PABAL_READABLE; event <= PABAL_WRITABLE; event <<= 1) {
+			pabal__descriptor_name(segment, id, event, name);
+			if (bits & event)
+				remove_name(&directory, name);
+		}
+		pabal__directory_close(&directory);
 	}
-	pabal__directory_close(&directory);
 	atomic_store_explicit(&dead->waits_index, 0, memory_order_relaxed); /* the same */
 }
 

@@ -134,7 +134,7 @@ void pabal__mailbox_told_items(void *argument);
 
 extern const struct pabal__wait_calls pabal__send_calls, pabal__receive_calls;
 
-/* A bell was rung: a byte to each handle that has a descriptor for this (model/descriptor.c). */
+/* A bell was rung: a byte to each handle that has a descriptor for this (model/descriptor_post.c). */
 void pabal__mailbox_post(const struct pabal__segment *segment, uint32_t event) __attribute__((cold));
 
 /* There is something to take, or room, by a read-modify-write; wakes one. */

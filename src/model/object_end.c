@@ -178,7 +178,7 @@ bool pabal__object_end_unused(struct pabal__segment *segment)
 	bool ended = false;
 	int lock;
 
-	if (pabal__object_living(segment, &used) > 0 || pabal__directory_open(false, &directory) < 0)
+	if (pabal__object_living(segment, &used) > 0 || pabal__segment_directory(segment, &directory) < 0)
 		return false;
 	if (end_lock(segment, TRIES, &lock) == 0) {
 		if (state_of(segment) != PABAL__ENDED && name_is_ours(&directory, segment)) {

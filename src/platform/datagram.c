@@ -91,12 +91,12 @@ bool pabal__datagram_is_dead(int dirfd, const char *name)
 	return dead;
 }
 
-void pabal__datagram_send(int sender, int dirfd, const char *name)
+int pabal__datagram_send(int sender, int dirfd, const char *name)
 {
 	struct sockaddr_un address;
+	int r = address_of(dirfd, name, &address);
 
-	if (address_of(dirfd, name, &address) == 0 &&
-	    sendto(sender, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, sizeof address) < 0) {
-		/* Full: it is readable there. Gone: nobody wants to know. */
-	}
+	if (r == 0 && sendto(sender, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL, (struct sockaddr *)&address, sizeof address) < 0)
+		r = errno == EAGAIN ? 0 : pabal__errno();
+	return r;
 }

@@ -30,7 +30,7 @@ bool pabal__datagram_unfinished(const char *name, char ret_name[PABAL__DATAGRAM_
  */
 bool pabal__datagram_is_dead(int dirfd, const char *name);
 
-/* One byte. That it is full, or gone, is as good. */
-void pabal__datagram_send(int sender, int dirfd, const char *name);
+/* One byte. 0: it is there; that the socket is full is as good. Else why it is not. */
+int pabal__datagram_send(int sender, int dirfd, const char *name);
 
 #endif

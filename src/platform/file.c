@@ -90,6 +90,15 @@ int pabal__file_punch(int fd, uint64_t offset, uint64_t size)
 	return 0;
 }
 
+void pabal__file_tell(int fd)
+{
+	char byte;
+
+	if (pread(fd, &byte, 1, 0) < 0) {
+		/* There is nothing else that we could do. */
+	}
+}
+
 static int lock_byte(int fd, int command, short type, uint64_t byte, short *ret_type)
 {
 	struct flock lock = { .l_type = type, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1 };

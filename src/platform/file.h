@@ -37,6 +37,9 @@ void pabal__file_let_go(void *hold);
 /* Does anybody hold the byte? 1, 0 or a negative error. */
 int pabal__file_is_held(int fd, uint64_t byte);
 
+/* Read a byte: whoever watches the file for reads is told. The caller needs no permission any more but the descriptor. */
+void pabal__file_tell(int fd);
+
 /* Lock a byte on this very descriptor, until it is closed. -EAGAIN: somebody else has it. */
 int pabal__file_lock(int fd, uint64_t byte);
 
