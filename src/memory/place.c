@@ -18,14 +18,14 @@
 
 static char *absolute_path(const struct pabal__directory *directory)
 {
-	char alias[40], path[sizeof directory->path], *resolved;
+	char alias[40], text[sizeof directory->path], *resolved;
 	ssize_t length;
 
 	snprintf(alias, sizeof alias, "/proc/self/fd/%d", directory->fd);
-	length = readlink(alias, path, sizeof path);
+	length = readlink(alias, text, sizeof text);
 	/* It is cut short, or "(unreachable)...", where our root is not its own. */
-	if (length > 0 && length < (ssize_t)sizeof path && path[0] == '/')
-		return strndup(path, (size_t)length);
+	if (length > 0 && length < (ssize_t)sizeof text && text[0] == '/')
+		return strndup(text, (size_t)length);
 	resolved = realpath(directory->path, NULL);
 	return resolved || errno == ENOMEM ? resolved : strdup(directory->path); /* as good as it can be */
 }

@@ -35,8 +35,9 @@ struct pabal__header {
 
 	/* Rare events: whoever makes one adds 1, everybody compares with the last number seen. One line that is almost always only read. */
 	_Alignas(64) pabal__word notice;
-	pabal__word state;       /* enum pabal__state: model/object_end.c alone changes it */
-	pabal__word descriptors; /* 1: some handle has had a descriptor for poll(2); who rings a bell sends bytes as well */
+	pabal__word state; /* enum pabal__state: model/object_end.c alone changes it */
+	pabal__word
+		descriptors; /* whether some handle may have a descriptor for poll(2); who rings a bell sends bytes as well: model/descriptor_post.c alone writes and reads it */
 
 	_Alignas(64) pabal__word tail_hint;        /* senders, now and then; receivers and newcomers read */
 	_Alignas(64) pabal__word head_hint;        /* receivers, now and then; senders and newcomers read */

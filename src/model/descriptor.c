@@ -2,7 +2,7 @@
 /*
  * model/descriptor.c - descriptors for poll(2): sockets in the directory. Who sends to them: descriptor_post.c.
  *
- * A handle with a descriptor has set a bit in its participant slot, and a word in the header that stays set. It arms the bell like a sleeper and looks. Whoever makes something
+ * A handle with a descriptor has set a bit in its participant slot, and a word in the header that says so. It arms the bell like a sleeper and looks. Whoever makes something
  * happen finds the bell armed, rings it, sees the word, and sends a byte to all that have the bit. What is sent stays until a call on that handle says "not now": then the
  * handle empties the socket, arms, and attempts once more. So either that attempt finds it, or the bell is found armed; never neither.
  *

@@ -45,6 +45,8 @@ static void count_one(pid_t pid, struct syscalls *calls)
 #endif
 	else if (number != SYS_fstat)
 		calls->others++;
+	if (number == SYS_socket || number == SYS_openat || number == SYS_sendto)
+		calls->sockets++;
 }
 
 struct syscalls syscalls_of(child_main *body, void *data)

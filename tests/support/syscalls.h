@@ -10,8 +10,9 @@
 #include "support/support.h"
 
 struct syscalls {
-	uint64_t looks;  /* questions whether somebody lives */
-	uint64_t others; /* but for those which a question needs */
+	uint64_t looks;   /* questions whether somebody lives */
+	uint64_t others;  /* but for those which a question needs */
+	uint64_t sockets; /* of these: made, or opened, to tell somebody by */
 	int64_t took_ns;
 };
 
