@@ -133,8 +133,8 @@ static void print_party(const struct waits *waits, uint32_t index)
 	else if (party->waits == 0)
 		printf("%d (%s) waits for nothing of pabal's: it is %s\n", (int)party->pid, party->command, state_word(party));
 	else if (party->waits < party->threads)
-		printf("%d (%s) has %u more threads that do not wait for anything of pabal's\n", (int)party->pid, party->command,
-		       party->threads - party->waits);
+		printf("%d (%s) has %u more threads: they wait for nothing of pabal's, or for the same on the same handle as one that is told\n",
+		       (int)party->pid, party->command, party->threads - party->waits);
 }
 
 static void print_cycle(const struct waits *waits, const uint32_t *cycle, uint32_t count)

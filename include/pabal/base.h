@@ -227,7 +227,8 @@ PABAL_EXPORT int pabal_wait_many(struct pabal_wait *items, uint32_t count, uint3
  * @each: as in pabal_list().
  *
  * A wait is told from when its call is about to sleep, not while it still spins (unless it only spins), until it returns. What is not pabal's is not told: a
- * process may have other threads, and sleep in poll(2) or anywhere else. Each wait is told as of the moment when it was looked at: two waits that are told in two listings, with the
+ * process may have other threads, and sleep in poll(2) or anywhere else; pabal_wait_many() is not told either, since any of several things ends it. Threads that wait for the same thing on one handle, of a region
+ * for any of its locks or for any of its events, are told as one wait, that of the one which has waited longest; when that ends, the next is told. Each wait is told as of the moment when it was looked at: two waits that are told in two listings, with the
  * same since_ns, went on at the same time.
  *
  * Return: how many were told, or what @each returned.

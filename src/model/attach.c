@@ -24,7 +24,7 @@ static void move_view(pabal_mailbox *mailbox, struct pabal__header *base)
 		waiter->bell = i ? &base->room_bell : &base->items_bell;
 		waiter->memory_bell = &base->memory_bell;
 		waiter->late_wakes = &mailbox->self->late_wakes;
-		waiter->waiting = i ? &mailbox->self->waits_room : &mailbox->self->waits_message;
+		waiter->sleepers->told = i ? &mailbox->self->waits_room : &mailbox->self->waits_message;
 	}
 }
 

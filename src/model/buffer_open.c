@@ -190,6 +190,8 @@ pabal_buffer *pabal_buffer_close(pabal_buffer *buffer)
 	buffer->base.magic = 0;
 	pthread_mutex_destroy(&buffer->base.sending.lock);
 	pthread_mutex_destroy(&buffer->base.receiving.lock);
+	pabal__sleepers_deinit(&buffer->base.sending.sleepers);
+	pabal__sleepers_deinit(&buffer->base.receiving.sleepers);
 	pabal__segment_close(&buffer->base.segment);
 	free(buffer);
 	return NULL;

@@ -70,6 +70,8 @@ pabal_mailbox *pabal_mailbox_close(pabal_mailbox *mailbox)
 	mailbox->magic = 0;
 	pthread_mutex_destroy(&mailbox->sending.lock);
 	pthread_mutex_destroy(&mailbox->receiving.lock);
+	pabal__sleepers_deinit(&mailbox->sending.sleepers);
+	pabal__sleepers_deinit(&mailbox->receiving.sleepers);
 	pabal__segment_close(&mailbox->segment);
 	free(mailbox);
 	return NULL;

@@ -21,7 +21,6 @@
 #include "platform/cpu.h"
 #include "platform/futex.h"
 #include "wait/slice.h"
-#include "wait/waiting.h"
 
 enum {
 	SPINS = 200, /* looks before it sleeps; a guess: some microseconds, for an answer that is on its way */
@@ -166,7 +165,8 @@ static bool look_about(const struct event_wait *wait)
 
 static int wait_for(struct event_wait *wait, uint32_t index)
 {
-	struct pabal__participant *self = wait->region->self;
+	struct pabal__sleepers *sleepers = &wait->region->event_sleepers;
+	struct pabal__sleeper sleeper;
 	int r;
 
 	if (wait->region->flags & PABAL_WAIT_SPIN) {
@@ -179,12 +179,9 @@ static int wait_for(struct event_wait *wait, uint32_t index)
 	}
 	if (look_about(wait))
 		return 0;
-	/* Alone, all three: for lookers-on. The index comes first, and may be that of another thread. */
-	atomic_store_explicit(&self->waits_index, (atomic_load_explicit(&self->waits_index, memory_order_relaxed) >> 32) << 32 | index,
-			      memory_order_relaxed);
-	atomic_store_explicit(&self->waits_message, pabal__waiting_pack(pabal__clock_now(), wait->deadline), memory_order_release);
+	pabal__sleepers_enter(sleepers, &sleeper, index, pabal__clock_now(), wait->deadline);
 	r = sleep_for(wait);
-	atomic_store_explicit(&self->waits_message, 0, memory_order_relaxed);
+	pabal__sleepers_leave(sleepers, &sleeper);
 	return r;
 }
 

@@ -25,7 +25,6 @@
 #include "platform/futex.h"
 #include "platform/membarrier.h"
 #include "wait/slice.h"
-#include "wait/waiting.h"
 
 enum {
 	SPIN_MAX_NS = 20000, /* as in wait/wait.c, where these four were measured */
@@ -251,17 +250,15 @@ static int finish(struct lock_wait *wait, int r)
 
 static int sleep_for(struct lock_wait *wait, uint32_t index)
 {
-	struct pabal__participant *self = wait->region->self;
+	struct pabal__sleepers *sleepers = &wait->region->lock_sleepers;
+	struct pabal__sleeper sleeper;
 	int r;
 
-	/* Alone, all three: for lookers-on. The index comes first, and may be that of another thread. */
-	atomic_store_explicit(&self->waits_index, (uint64_t)index << 32 | (uint32_t)atomic_load_explicit(&self->waits_index, memory_order_relaxed),
-			      memory_order_relaxed);
-	atomic_store_explicit(&self->waits_room, pabal__waiting_pack(wait->started, wait->deadline), memory_order_release);
+	pabal__sleepers_enter(sleepers, &sleeper, index, wait->started, wait->deadline);
 	do {
 		r = arm_and_sleep(wait);
 	} while (!is_final(r));
-	atomic_store_explicit(&self->waits_room, 0, memory_order_relaxed);
+	pabal__sleepers_leave(sleepers, &sleeper);
 	return finish(wait, r);
 }
 

@@ -40,6 +40,7 @@ struct pabal__side {
 	uint32_t stride;                              /* from one look to the next */
 	int64_t glanced;                              /* when the last one was */
 	struct pabal__descriptor *_Atomic descriptor; /* for poll(2); NULL until it is asked for (model/descriptor.h) */
+	struct pabal__sleepers sleepers;              /* of this process; at the end, for nobody looks at them who need not wait */
 };
 
 struct pabal_mailbox { /* NOLINT(clang-analyzer-optin.performance.Padding): the padding keeps the two sides on lines of their own */

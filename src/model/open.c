@@ -16,12 +16,13 @@ static void init_side(pabal_mailbox *mailbox, struct pabal__side *side, const st
 	struct pabal__header *header = mailbox->segment.header;
 
 	pthread_mutex_init(&side->lock, NULL);
+	pabal__sleepers_init(&side->sleepers, side == &mailbox->sending ? &mailbox->self->waits_room : &mailbox->self->waits_message, NULL, 0);
 	side->look_at = side->stride = PABAL__LOOK_FIRST;
 	side->waiter.calls = calls;
 	side->waiter.bell = bell;
 	side->waiter.memory_bell = &header->memory_bell;
 	side->waiter.late_wakes = &mailbox->self->late_wakes;
-	side->waiter.waiting = side == &mailbox->sending ? &mailbox->self->waits_room : &mailbox->self->waits_message;
+	side->waiter.sleepers = &side->sleepers;
 	side->waiter.interrupts = &mailbox->interrupts;
 	side->waiter.acknowledged = &mailbox->acknowledged;
 	side->waiter.flags = mailbox->flags;

@@ -204,7 +204,7 @@ int pabal__party_add(pabal_process *self, const struct pabal__introduction *intr
 	party->entry = introduction->entry == PABAL__NOT_TOLD ? pabal__tell_entry(&self->holder, party->peer.name) : introduction->entry;
 	pabal__tell_state(&self->holder, party->entry, PABAL__ENTRY_LINKED, party->peer.pid, party->peer.uid);
 	for (int i = 0; i < PABAL__TOLD_COUNT; i++)
-		party->link.bell.told[i] = pabal__tell_waits(&self->holder, party->entry, i);
+		party->link.bell.sleepers[i].told = pabal__tell_waits(&self->holder, party->entry, i);
 	enter_table(self, party);
 	*ret_party = party;
 	return 0;

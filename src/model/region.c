@@ -150,6 +150,8 @@ static void init_handle(pabal_region *region, const struct pabal__seat *seat, ui
 	region->event_count = segment->shape.events;
 	region->data = pabal__segment_at(segment, segment->region.data);
 	atomic_init(&region->spin_ns, SPIN_START_NS);
+	pabal__sleepers_init(&region->lock_sleepers, &region->self->waits_room, &region->self->waits_index, 32);
+	pabal__sleepers_init(&region->event_sleepers, &region->self->waits_message, &region->self->waits_index, 0);
 	if (segment->shape.flags & PABAL_REGION_HUGE_PAGES) /* where it is refused here, small pages do as well */
 		pabal__huge_advise(region->data, segment->size - segment->region.data);
 	region->magic = PABAL__REGION_MAGIC;
@@ -234,6 +236,8 @@ pabal_region *pabal_region_close(pabal_region *region)
 	if (!(region->flags & PABAL_READ_ONLY) && region->generation == pabal__fork_generation())
 		give_all_back(region);
 	region->magic = 0;
+	pabal__sleepers_deinit(&region->lock_sleepers);
+	pabal__sleepers_deinit(&region->event_sleepers);
 	pabal__segment_close(&region->segment);
 	free((void *)region->holders);
 	free(region);

@@ -13,6 +13,7 @@
 #include "model/object.h"
 #include "platform/fork.h"
 #include "wait/bell.h"
+#include "wait/sleepers.h"
 
 #define PABAL__REGION_MAGIC 0x52474e50u
 
@@ -49,6 +50,7 @@ struct pabal_region {
 	_Atomic int64_t spin_ns;     /* how long spinning has paid lately */
 	_Atomic int64_t yield_after; /* no yield before this moment */
 	struct pabal__segment segment;
+	struct pabal__sleepers lock_sleepers, event_sleepers; /* of this process, whichever lock or event they wait for */
 };
 
 /* Why pabal__region_check() refuses. */

@@ -41,6 +41,8 @@ int pabal__doorbell_init(struct pabal__doorbell *bell)
 	bell->number = 1; /* not 0, which is what the peer's ring word begins with */
 	pthread_mutex_init(&bell->lock, NULL);
 	pthread_mutex_init(&bell->ring_lock, NULL);
+	for (int i = 0; i < PABAL__TOLD_COUNT; i++)
+		pabal__sleepers_init(&bell->sleepers[i], NULL, NULL, 0);
 	return 0;
 }
 
@@ -53,6 +55,8 @@ void pabal__doorbell_deinit(struct pabal__doorbell *bell)
 			close(bell->latch[i]);
 	pthread_mutex_destroy(&bell->lock);
 	pthread_mutex_destroy(&bell->ring_lock);
+	for (int i = 0; i < PABAL__TOLD_COUNT; i++)
+		pabal__sleepers_deinit(&bell->sleepers[i]);
 }
 
 void pabal__doorbell_ring_armed(struct pabal__doorbell *bell, uint32_t event)

@@ -16,6 +16,7 @@
 #include "platform/life.h"
 #include "queue/stream.h"
 #include "wait/nudge.h"
+#include "wait/sleepers.h"
 
 /* What one can wait for; the numbers are PABAL_READABLE and PABAL_WRITABLE. */
 enum { PABAL__DOORBELL_MESSAGE = 1, PABAL__DOORBELL_ROOM = 2, PABAL__DOORBELL_EVENTS = 2 };
@@ -42,10 +43,9 @@ struct pabal__doorbell {
 	const struct pabal__half *peer;
 	const _Atomic uint64_t *peer_life; /* platform/life.h */
 	uint64_t ticks_5us;
-	uint32_t flags;                            /* PABAL_WAIT_SPIN, PABAL_WAIT_BLOCK, PABAL_RESTART */
-	bool fences;                               /* no membarrier here: fence after each publication */
-	_Atomic uint64_t *told[PABAL__TOLD_COUNT]; /* where to tell others that we wait (wait/waiting.h), or NULL */
-	int latch[PABAL__DOORBELL_EVENTS];         /* event counters for descriptors that others poll, or -1 */
+	uint32_t flags;                    /* PABAL_WAIT_SPIN, PABAL_WAIT_BLOCK, PABAL_RESTART */
+	bool fences;                       /* no membarrier here: fence after each publication */
+	int latch[PABAL__DOORBELL_EVENTS]; /* event counters for descriptors that others poll, or -1 */
 
 	/* Ringing. */
 	_Atomic uint32_t rung; /* the number of the peer's arm that was rung last; written under ring_lock */
@@ -65,7 +65,8 @@ struct pabal__doorbell {
 	_Atomic uint32_t waiting[PABAL__DOORBELL_EVENTS]; /* threads in the second half of a wait; written under lock */
 	_Atomic uint32_t turns;                           /* goes on whenever those who follow are to look again */
 	_Atomic uint32_t interrupts, acknowledged;
-	struct pabal__nudges nudges; /* who sleeps in poll on this link and on others */
+	struct pabal__nudges nudges;                        /* who sleeps in poll on this link and on others */
+	struct pabal__sleepers sleepers[PABAL__TOLD_COUNT]; /* for lookers-on: who waits, and where to tell it, which is set before use */
 };
 
 /* @bell is zeroed but for what is set before use; opens kick. 0 or a negative error. */

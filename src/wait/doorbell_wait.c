@@ -12,7 +12,6 @@
 #include <pabal/base.h>
 
 #include "platform/clock.h"
-#include "wait/waiting.h"
 
 enum {
 	SPIN_MAX_NS = 20000, /* these six as in wait/wait.c, and measured there */
@@ -207,23 +206,16 @@ static int64_t longest(const struct waiting *waiting, bool barrier, bool unrung)
 	return left < duration ? left : duration;
 }
 
-/* Tell those who look on. Of several threads the last one to begin is told. */
-static void tell(const struct waiting *waiting, bool waits)
-{
-	_Atomic uint64_t *told = waiting->bell->told[waiting->wait->told];
-
-	if (told) /* alone: for who looks on */
-		atomic_store_explicit(told, waits ? pabal__waiting_pack(pabal__clock_now(), waiting->deadline) : 0, memory_order_relaxed);
-}
-
 static int arm_and_sleep(struct waiting *waiting)
 {
 	struct pabal__doorbell *bell = waiting->bell;
+	struct pabal__sleepers *sleepers = &bell->sleepers[waiting->wait->told];
 	uint32_t event = waiting->wait->event, count_in = event;
+	struct pabal__sleeper sleeper;
 	bool barrier;
 	int r, why;
 
-	tell(waiting, true);
+	pabal__sleepers_enter(sleepers, &sleeper, 0, pabal__clock_now(), waiting->deadline);
 	for (;;) {
 		uint32_t seen = pabal__doorbell_enter(bell, count_in, &barrier);
 
@@ -243,7 +235,7 @@ static int arm_and_sleep(struct waiting *waiting)
 		}
 	}
 	pabal__doorbell_leave(bell, event);
-	tell(waiting, false);
+	pabal__sleepers_leave(sleepers, &sleeper);
 	return r;
 }
 

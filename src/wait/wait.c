@@ -20,7 +20,6 @@
 #include "platform/futex.h"
 #include "platform/membarrier.h"
 #include "wait/slice.h"
-#include "wait/waiting.h"
 
 enum {
 	SPIN_MAX_NS = 20000, /* measured: a sleeping core takes 20 to 25 microseconds to wake; more spinning never pays */
@@ -41,16 +40,20 @@ enum {
 	BUSY_YIELDS = 4,
 	BUSY_NAP_NS = 50000,     /* somebody was preempted in the middle of a take: about a scheduler tick's fraction; a guess */
 	NO_BARRIER_NS = 1000000, /* a sleep for memory where there is no membarrier */
+	SPUN_LONG_NS =
+		1000000, /* who only spins says so after this long; a guess: it costs nothing beside it, and lookers-on count in milliseconds */
 };
 
 struct wait {
 	struct pabal__waiter *waiter;
+	struct pabal__sleeper sleeper;
 	void *object;
 	int64_t deadline, slice;
 	uint32_t acknowledged;
 	uint32_t busy;
 	bool signalled;   /* a signal handler ran while we slept */
 	bool slice_ended; /* the last sleep ended by itself, with the bell not rung */
+	bool told;        /* the sleeper is on the list */
 };
 
 static int64_t hint(const _Atomic int64_t *value)
@@ -85,6 +88,14 @@ static int give_up(const struct wait *wait)
 	return 0;
 }
 
+/* For lookers-on: it waits. */
+static void tell(struct wait *wait, int64_t now)
+{
+	if (!wait->told)
+		pabal__sleepers_enter(wait->waiter->sleepers, &wait->sleeper, 0, now, wait->deadline);
+	wait->told = true;
+}
+
 static void end_slice(struct wait *wait)
 {
 	if (wait->waiter->calls->idle(wait->object))
@@ -96,8 +107,7 @@ static void end_slice(struct wait *wait)
 /* PABAL_WAIT_SPIN: never sleep. */
 static int spin_only(struct wait *wait)
 {
-	int64_t next = pabal__clock_now() + wait->slice;
-
+	int64_t now = pabal__clock_now(), next = now + wait->slice, long_ago = now + SPUN_LONG_NS;
 	int r;
 
 	for (;;) {
@@ -110,7 +120,10 @@ static int spin_only(struct wait *wait)
 		r = give_up(wait);
 		if (r < 0)
 			return r;
-		if (pabal__clock_now() >= next) {
+		now = pabal__clock_now();
+		if (now >= long_ago)
+			tell(wait, now);
+		if (now >= next) {
 			end_slice(wait);
 			next = pabal__clock_now() + wait->slice;
 		}
@@ -226,12 +239,13 @@ static int arm_and_sleep(struct wait *wait, int reason)
 }
 
 /* Look, or sleep, until an attempt returns what is final. */
-static int wait_for(struct wait *wait, int reason)
+static int wait_for(struct wait *wait, int reason, int64_t now)
 {
 	struct pabal__waiter *waiter = wait->waiter;
 
 	if (waiter->flags & PABAL_WAIT_SPIN)
 		return spin_only(wait);
+	tell(wait, now);
 	while (reason > 0) {
 		reason = arm_and_sleep(wait, reason);
 		/* No last look: the kernel says -EINTR to those only whom nobody has rung for, so no ring is lost, and nothing was sent or consumed. */
@@ -256,8 +270,8 @@ int pabal__wait(struct pabal__waiter *waiter, void *object, int reason, int64_t 
 		return reason;
 	now = pabal__clock_now();
 	waiter->calls->before_sleep(object, now);
-	atomic_store_explicit(waiter->waiting, pabal__waiting_pack(now, wait.deadline), memory_order_relaxed); /* alone: for lookers-on */
-	reason = wait_for(&wait, reason);
-	atomic_store_explicit(waiter->waiting, 0, memory_order_relaxed); /* the same */
+	reason = wait_for(&wait, reason, now);
+	if (wait.told)
+		pabal__sleepers_leave(waiter->sleepers, &wait.sleeper);
 	return reason;
 }

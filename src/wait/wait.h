@@ -9,6 +9,7 @@
 #define PABAL_SRC_WAIT_WAIT_H
 
 #include "wait/bell.h"
+#include "wait/sleepers.h"
 
 /* What an attempt returns: 0 or a negative error is final; these are not. */
 enum pabal__wait_reason {
@@ -31,13 +32,13 @@ struct pabal__wait_calls {
 struct pabal__waiter {
 	const struct pabal__wait_calls *calls;
 	pabal__bell *bell, *memory_bell;
-	_Atomic uint64_t *late_wakes;   /* in shared memory, ours alone to write */
-	_Atomic uint64_t *waiting;      /* the same: 0, or a wait (wait/waiting.h) */
-	_Atomic uint32_t *interrupts;   /* how many there were; private to the process */
-	_Atomic uint32_t *acknowledged; /* how many of them have ended a wait */
-	uint32_t flags;                 /* PABAL_WAIT_SPIN, PABAL_WAIT_BLOCK, PABAL_RESTART */
-	_Atomic int64_t spin_ns;        /* what spinning may cost; grows when it pays */
-	_Atomic int64_t yield_after;    /* no yield before this moment */
+	_Atomic uint64_t *late_wakes;     /* in shared memory, ours alone to write */
+	struct pabal__sleepers *sleepers; /* for lookers-on */
+	_Atomic uint32_t *interrupts;     /* how many there were; private to the process */
+	_Atomic uint32_t *acknowledged;   /* how many of them have ended a wait */
+	uint32_t flags;                   /* PABAL_WAIT_SPIN, PABAL_WAIT_BLOCK, PABAL_RESTART */
+	_Atomic int64_t spin_ns;          /* what spinning may cost; grows when it pays */
+	_Atomic int64_t yield_after;      /* no yield before this moment */
 	_Atomic uint32_t waits;
 };
 

@@ -6,6 +6,7 @@
  *   seconds=N      the waits that come give up after so long
  *   thread         start a thread that waits for nothing of pabal's
  *   receive=NAME   wait for a message in a mailbox that was opened
+ *   also=NAME      start a thread that does so, once
  *   send=NAME      wait for room in one
  *   lock=REGION    take its lock 0, and keep it
  *   announce=NAME  be this process, from now on
@@ -60,6 +61,21 @@ static int start_thread(void)
 	pthread_t thread;
 
 	return -pthread_create(&thread, NULL, idle, NULL);
+}
+
+static void *receive_one(void *data)
+{
+	char byte;
+
+	pabal_mailbox_receive(data, &byte, 1, NULL, PABAL_FOREVER);
+	return idle(NULL);
+}
+
+static int receive_also(pabal_mailbox *mailbox)
+{
+	pthread_t thread;
+
+	return -pthread_create(&thread, NULL, receive_one, mailbox);
 }
 
 static int fill(pabal_mailbox *mailbox)
@@ -118,6 +134,8 @@ static int act(const char *word)
 		return open_mailbox(value);
 	if (strncmp(word, "receive=", 8) == 0)
 		return pabal_mailbox_receive(find(value), &byte, 1, NULL, timeout_ns);
+	if (strncmp(word, "also=", 5) == 0)
+		return receive_also(find(value));
 	if (strncmp(word, "send=", 5) == 0)
 		return fill(find(value));
 	if (strncmp(word, "lock=", 5) == 0)

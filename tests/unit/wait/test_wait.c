@@ -76,17 +76,23 @@ static struct thing *new_thing(int reason)
 
 static int wait_for(struct thing *thing, uint32_t flags, int64_t timeout_ns)
 {
+	struct pabal__sleepers sleepers;
 	struct pabal__waiter waiter = { .calls = &calls,
 					.bell = &thing->bell,
 					.memory_bell = &thing->memory_bell,
 					.late_wakes = &thing->late_wakes,
-					.waiting = &thing->waiting,
+					.sleepers = &sleepers,
 					.interrupts = &interrupts,
 					.acknowledged = &acknowledged,
 					.flags = flags,
 					.spin_ns = 1000 };
 
-	return pabal__wait(&waiter, thing, thing->reason, timeout_ns);
+	int r;
+
+	pabal__sleepers_init(&sleepers, &thing->waiting, NULL, 0);
+	r = pabal__wait(&waiter, thing, thing->reason, timeout_ns);
+	pabal__sleepers_deinit(&sleepers);
+	return r;
 }
 
 static const uint32_t modes[] = { 0, PABAL_WAIT_BLOCK, PABAL_WAIT_SPIN };
