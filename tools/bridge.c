@@ -9,23 +9,17 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "bridge.h"
+#include "lines.h"
 #include "output.h"
 #include "report.h"
 #include "stop.h"
 
-#define FIRST_ROOM 65536           /* guess: as much as a pipe holds */
 #define LOOK_NS INT64_C(100000000) /* guess: how soon a send that waits for room sees that it is to end */
-
-struct lines {
-	char *data;
-	size_t size, room;
-};
 
 static bool is_over(const struct bridge *bridge)
 {
@@ -81,61 +75,47 @@ static void send_line(struct bridge *bridge, char *line, size_t size)
 		report("a line for '%s' is dropped: %s", peer, call_detail(r));
 }
 
+static int drop_line(const struct bridge *bridge, const struct lines *lines)
+{
+	report("line %llu is dropped: it has more than %zu bytes, and one message cannot have so many: announce with a larger --memory",
+	       lines->number, bridge->line_max);
+	return 0;
+}
+
+/* Wait for more to read, and read it. */
 static int read_more(struct bridge *bridge, struct lines *lines)
 {
 	struct pollfd items[] = { { .fd = bridge->in, .events = POLLIN }, { .fd = bridge->stop_event, .events = POLLIN } };
-	ssize_t length;
-	char *larger;
+	int r;
 
-	if (lines->size + 1 >= lines->room) {
-		larger = realloc(lines->data, lines->room ? 2 * lines->room : FIRST_ROOM);
-		if (!larger)
-			return -ENOMEM;
-		lines->room = lines->room ? 2 * lines->room : FIRST_ROOM;
-		lines->data = larger;
-	}
 	if (poll(items, 2, -1) < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (items[1].revents)
 		return -ECANCELED;
-	length = read(bridge->in, lines->data + lines->size, lines->room - lines->size - 1);
-	if (length < 0)
-		return errno == EINTR || errno == EAGAIN ? 0 : -errno;
-	lines->size += (size_t)length;
-	return length == 0 ? -EPIPE : 0;
-}
-
-/* Send all whole lines; keep the rest. */
-static void send_lines(struct bridge *bridge, struct lines *lines, size_t seen)
-{
-	char *begin = lines->data, *end, *from = lines->data + seen;
-
-	while ((end = memchr(from, '\n', lines->size - (size_t)(from - lines->data))) && !is_over(bridge)) {
-		send_line(bridge, begin, (size_t)(end - begin));
-		begin = from = end + 1;
-	}
-	lines->size -= (size_t)(begin - lines->data);
-	memmove(lines->data, begin, lines->size);
+	r = lines_read(lines);
+	return r == -EINTR || r == -EAGAIN ? 0 : r;
 }
 
 static void *run_lines(void *argument)
 {
 	struct bridge *bridge = argument;
-	struct lines lines = { 0 };
-	size_t seen;
+	struct lines lines = { .fd = bridge->in, .size_max = bridge->line_max };
+	char *line;
+	size_t size;
 	int r = 0;
 
 	while (r == 0 && !is_over(bridge)) {
-		seen = lines.size;
-		r = read_more(bridge, &lines);
-		if (lines.size > seen)
-			send_lines(bridge, &lines, seen);
+		r = lines_take(&lines, &line, &size);
+		if (r == 0)
+			send_line(bridge, line, size);
+		else if (r == -EAGAIN)
+			r = read_more(bridge, &lines);
+		else if (r == -EMSGSIZE)
+			r = drop_line(bridge, &lines);
 	}
-	if (r == -EPIPE && lines.size > 0 && !is_over(bridge))
-		send_line(bridge, lines.data, lines.size); /* the last one has no newline */
 	if (r < 0 && r != -EPIPE && r != -ECANCELED)
 		report("lines could not be read: %s", strerror(-r));
-	free(lines.data);
+	lines_free(&lines);
 	/* An interrupt that came may have been ours alone to see: pass it on. */
 	if (bridge->ends_with_in)
 		atomic_store(&bridge->is_ending, true);

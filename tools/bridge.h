@@ -15,6 +15,7 @@ struct bridge {
 	struct inbox inbox; /* inbox.from: the one process that we talk with; NULL: anyone */
 	int out;            /* what comes as messages is written here */
 	int in;             /* what is read here, line by line, goes as messages; -1: nothing */
+	size_t line_max;    /* a line that is longer is told and dropped: no message can be so long */
 	bool names;         /* each line begins with a name and a tab: who it is from, or for */
 	bool ends_with_in;  /* when there are no more lines, it is over */
 	uint64_t count;     /* it is over after so many messages that came; 0: no limit */

@@ -24,6 +24,8 @@
 
 enum { KEY_WITH = OPTION_KEY(0), KEY_NAMES, KEY_MODE, STATUS_CANNOT_RUN = 126, STATUS_NOT_FOUND = 127, STATUS_SIGNAL = 128 };
 
+#define MEMORY_DEFAULT ((size_t)16 << 20) /* the library's, as pabal/process.h says */
+
 static const struct argp_option options[] = {
 	{ "with", KEY_WITH, "PEER", 0, "Talk with this process alone, until it ends; without a command, also send it the lines of standard input",
 	  0 },
@@ -226,6 +228,7 @@ int verb_announce(int argc, char **argv)
 	bridge.inbox.from = arguments.with;
 	bridge.names = arguments.names;
 	bridge.count = arguments.count;
+	bridge.line_max = (arguments.process.memory_max ? arguments.process.memory_max : MEMORY_DEFAULT) + (arguments.names ? PABAL_NAME_SIZE : 0);
 	signal(SIGPIPE, SIG_IGN);
 	stop_on_signals(NULL);
 	stop_interrupts(bridge.inbox.self, NULL);

@@ -14,6 +14,7 @@
 
 #include <pabal/buffer.h>
 
+#include "lines.h"
 #include "options.h"
 #include "report.h"
 #include "verb.h"
@@ -97,29 +98,24 @@ static int put_input(pabal_buffer *buffer, const struct arguments *arguments, si
 
 static int put_lines(pabal_buffer *buffer, const struct arguments *arguments, size_t item_size)
 {
-	char *line = NULL, *item = calloc(1, item_size);
-	int status = STATUS_DONE;
-	unsigned long long number = 0;
-	size_t room = 0;
-	ssize_t length;
+	struct lines lines = { .fd = STDIN_FILENO, .size_max = item_size };
+	char *line, *item = malloc(item_size);
+	int r = 0, status = STATUS_DONE;
+	size_t size;
 
 	if (!item)
 		return report("out of memory");
-	while (status == STATUS_DONE && (length = getline(&line, &room, stdin)) >= 0) {
-		number++;
-		if (length > 0 && line[length - 1] == '\n')
-			length--;
-		if ((size_t)length > item_size) {
-			status = report("line %llu has %zd bytes: items of '%s' have %zu", number, length, arguments->name, item_size);
-			break;
-		}
-		memset(item, 0, item_size);
-		memcpy(item, line, (size_t)length);
+	while (status == STATUS_DONE && (r = lines_next(&lines, &line, &size)) == 0) {
+		memcpy(item, line, size);
+		memset(item + size, 0, item_size - size);
 		status = put_all(buffer, item, item_size, 1, arguments->timeout_ns);
 	}
-	if (status == STATUS_DONE && ferror(stdin))
-		status = report("standard input could not be read after line %llu: %m", number);
-	free(line);
+	if (r == -EMSGSIZE)
+		status = report("line %llu is longer than an item of '%s', which has %zu bytes: what came before it was put", lines.number,
+				arguments->name, item_size);
+	else if (r < 0 && r != -EPIPE)
+		status = report("standard input could not be read after line %llu: %s", lines.number, strerror(-r));
+	lines_free(&lines);
 	free(item);
 	return status;
 }

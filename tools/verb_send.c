@@ -13,6 +13,7 @@
 
 #include <pabal/pabal.h>
 
+#include "lines.h"
 #include "options.h"
 #include "outlet.h"
 #include "progress.h"
@@ -125,30 +126,47 @@ static int send_one(struct sending *sending, const void *data, size_t size)
 	return r;
 }
 
-/* A last line without a newline is a line; one that was cut short by a failed read is not. */
+static int report_too_large(const struct sending *sending, const char *what, bool is_line)
+{
+	uint64_t size_max = sending->outlet.size_max;
+	char limit[UNITS_TEXT_SIZE];
+
+	return report("%s is more than the %s (%llu bytes) that one message %s %s can have; %s with a larger --memory%s", what,
+		      format_size(limit, size_max), (unsigned long long)size_max, sending->outlet.link ? "to" : "in", sending->arguments->outlet.name,
+		      sending->outlet.link ? "send" : "create it", is_line ? "" : ", or send --lines");
+}
+
+/* A line that went wrong, or could not be read. @sent: whether it was on its way. */
+static int report_line(const struct sending *sending, unsigned long long number, int error, bool sent)
+{
+	char place[UNITS_TEXT_SIZE];
+
+	snprintf(place, sizeof(place), "line %llu%s", number, sent ? ": " : "");
+	if (sent)
+		return report_failure(sending, place, error);
+	if (error == -EMSGSIZE)
+		return report_too_large(sending, place, true);
+	return report("standard input could not be read after line %llu: %s", number, strerror(-error));
+}
+
 static int send_lines(struct sending *sending)
 {
-	char *line = NULL, place[UNITS_TEXT_SIZE];
-	size_t room = 0;
-	ssize_t length;
-	int r = 0;
+	struct lines lines = { .fd = STDIN_FILENO, .size_max = sending->outlet.size_max };
+	bool is_read = true;
+	char *line;
+	size_t size;
+	int r;
 
-	for (errno = 0; r == 0 && (length = getline(&line, &room, stdin)) >= 0; errno = 0) {
-		if (length > 0 && line[length - 1] == '\n')
-			length--;
-		else if (ferror(stdin))
-			break;
-		r = send_one(sending, line, (size_t)length);
-	}
-	if (r < 0) {
-		snprintf(place, sizeof(place), "line %llu: ", (unsigned long long)sending->progress.count + 1);
-		r = report_failure(sending, place, r);
-	} else if (!feof(stdin) && stop_requests() == 0) {
-		r = report("standard input could not be read after line %llu: %s", (unsigned long long)sending->progress.count,
-			   strerror(errno ? errno : EIO));
-	}
-	free(line);
-	return r;
+	do {
+		r = lines_next(&lines, &line, &size);
+		is_read = r == 0;
+		if (is_read)
+			r = send_one(sending, line, size);
+	} while (r == 0);
+	lines_free(&lines);
+	if (!is_read && r == -EPIPE)
+		return STATUS_DONE;
+	return !is_read && stop_requests() > 0 ? STATUS_FAILED : report_line(sending, lines.number, r, is_read);
 }
 
 /* Read all of standard input, but no more than one byte beyond @size_max, by which the caller sees that it is too much. */
@@ -180,16 +198,6 @@ static int read_input(size_t size_max, char **ret_data, size_t *ret_size)
 	return -errno;
 }
 
-static int report_too_large(const struct sending *sending)
-{
-	uint64_t size_max = sending->outlet.size_max;
-	char limit[UNITS_TEXT_SIZE];
-
-	return report("standard input is more than the %s (%llu bytes) that one message %s %s can have; %s with a larger --memory, or send --lines",
-		      format_size(limit, size_max), (unsigned long long)size_max, sending->outlet.link ? "to" : "in", sending->arguments->outlet.name,
-		      sending->outlet.link ? "send" : "create it");
-}
-
 static int send_input(struct sending *sending)
 {
 	char *data = NULL;
@@ -199,7 +207,7 @@ static int send_input(struct sending *sending)
 	if (r < 0)
 		return stop_requests() > 0 ? STATUS_FAILED : report("standard input could not be read: %s", strerror(-r));
 	if (size > sending->outlet.size_max) {
-		r = report_too_large(sending);
+		r = report_too_large(sending, "standard input", false);
 	} else {
 		r = send_one(sending, data, size);
 		r = r < 0 ? report_failure(sending, "", r) : STATUS_DONE;
