@@ -62,7 +62,7 @@ static int write_out(struct delivery *delivery, unsigned *ret_done)
 		else if (errno == EAGAIN)
 			r = output_wait(delivery->fd);
 		else if (errno != EINTR)
-			r = -errno;
+			r = errno == EPIPE && stop_requests() > 0 ? -ECANCELED : -errno;
 		if (r == 0 && first < count && stop_requests() > 0)
 			r = -ECANCELED;
 	}

@@ -36,7 +36,7 @@ bool delivery_is_full(const struct delivery *delivery);
  *
  * What was not written is put back into the mailbox, in its order.
  *
- * Return: 0; -EIO if writing failed, -ECANCELED if a signal came while it could not go on (@ret_write_error tells); else as pabal_mailbox_release().
+ * Return: 0; -EIO if writing failed, -ECANCELED if a signal came while it could not go on, or SIGPIPE (@ret_write_error tells); else as pabal_mailbox_release().
  */
 int delivery_flush(struct delivery *delivery, unsigned *ret_count, int *ret_write_error);
 

@@ -69,14 +69,10 @@ static int open_standard_descriptors(void)
 static int run_verb(const struct verb *verb, int argc, char **argv)
 {
 	char title[32];
-	int status;
 
 	snprintf(title, sizeof(title), "pabal %s", verb->name);
 	argv[0] = title; /* what argp calls the program in its messages */
-	status = verb->run(argc, argv);
-	if ((fflush(stdout) != 0 || ferror(stdout)) && status == STATUS_DONE)
-		return report("standard output could not be written: %m");
-	return status;
+	return verb->run(argc, argv);
 }
 
 int main(int argc, char **argv)
@@ -86,6 +82,7 @@ int main(int argc, char **argv)
 
 	if (open_standard_descriptors() != STATUS_DONE)
 		return STATUS_FAILED;
+	atexit(report_unwritten); /* argp ends the program as well */
 	argp_err_exit_status = STATUS_USAGE;
 	setenv("ARGP_HELP_FMT", "no-dup-args-note", 0); /* a paragraph in each help that tells nobody anything */
 	if (argc < 2) {
@@ -94,7 +91,7 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
 		printf("pabal %s\n", pabal_version());
-		return fflush(stdout) == 0 ? STATUS_DONE : STATUS_FAILED;
+		return STATUS_DONE;
 	}
 	if (argc == 3 && strcmp(argv[1], "help") == 0) { /* "pabal help send" is "pabal send --help" */
 		argv[1] = argv[2];
@@ -102,7 +99,7 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
 		print_help(stdout);
-		return fflush(stdout) == 0 ? STATUS_DONE : STATUS_FAILED;
+		return STATUS_DONE;
 	}
 	verb = find_verb(argv[1]);
 	if (!verb) {

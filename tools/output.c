@@ -58,7 +58,7 @@ int output_message(int fd, const char *from, const void *data, size_t size, bool
 		else if (errno == EAGAIN)
 			r = output_wait(fd);
 		else if (errno != EINTR)
-			r = -errno;
+			r = errno == EPIPE && stop_requests() > 0 ? -ECANCELED : -errno;
 		if (r == 0 && first < count && stop_requests() > 0)
 			r = -ECANCELED;
 	}

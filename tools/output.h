@@ -13,7 +13,7 @@
  * @from: NULL, or a name that is written before it, and a tab between them.
  * @line: and a newline after it.
  *
- * Return: 0; -ECANCELED: a signal came while it would have had to wait; else why it could not be written.
+ * Return: 0; -ECANCELED: a signal came while it would have had to wait, or SIGPIPE; else why it could not be written.
  */
 int output_message(int fd, const char *from, const void *data, size_t size, bool line);
 

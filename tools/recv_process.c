@@ -5,7 +5,6 @@
  * A link has no redelivery: what was sent and not written when we end is lost, and its sender is told that we have closed.
  */
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "options.h"
 #include "output.h"
 #include "progress.h"
+#include "reader.h"
 #include "recv.h"
 #include "report.h"
 #include "stop.h"
@@ -72,21 +72,24 @@ int recv_as_process(const struct recv_arguments *arguments)
 		.inbox = { .from = arguments->from, .until_closed = arguments->until_closed },
 	};
 	int r = pabal_process_announce(process_name(arguments->name), &opts, &receiving.inbox.self), write_error = 0, status;
+	bool is_done;
 
 	if (r < 0)
 		return report_call(r);
-	signal(SIGPIPE, SIG_IGN);
 	stop_on_signals(NULL);
+	stop_on_gone_reader();
 	stop_interrupts(receiving.inbox.self, NULL);
 	progress_begin(&receiving.progress, "received", STDOUT_FILENO);
+	reader_watch();
 	while (r == 0 && stop_requests() == 0 && (arguments->count == 0 || receiving.progress.count < arguments->count))
 		r = step(&receiving, &write_error);
+	is_done = r == -EPIPE || (arguments->count && receiving.progress.count >= arguments->count);
 	progress_clear();
 	status = conclude(&receiving, r, write_error);
 	stop_forget();
 	inbox_free(&receiving.inbox);
 	pabal_process_close(receiving.inbox.self);
-	if (status == STATUS_DONE && stop_requests() > 0 && !arguments->until_interrupted)
+	if (status == STATUS_DONE && stop_cuts_short(is_done, arguments->until_interrupted))
 		stop_die();
 	return status;
 }

@@ -9,6 +9,8 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include <pabal/base.h>
 
@@ -30,6 +32,26 @@ int report(const char *format, ...)
 	va_end(arguments);
 	fputc('\n', stderr);
 	return STATUS_FAILED;
+}
+
+static bool output_was_reported;
+
+int report_output(int error)
+{
+	output_was_reported = true;
+	return error ? report("standard output could not be written: %s", strerror(error)) : report("standard output could not be written");
+}
+
+void report_unwritten(void)
+{
+	bool failed = ferror(stdout);
+
+	errno = 0;
+	if (fflush(stdout) == 0 && !failed)
+		return;
+	if (!output_was_reported)
+		report_output(errno);
+	_exit(STATUS_FAILED);
 }
 
 const char *call_detail(int error)

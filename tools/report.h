@@ -21,6 +21,12 @@ int report_call(int error);
 /** report_call_at() - report_call() with the place in the input in front of it. @place: "line 7: ", say, or "". */
 int report_call_at(const char *place, int error);
 
+/** report_output() - standard output could not be written. @error: an errno value, or 0: nobody knows any more why. Return: STATUS_FAILED. */
+int report_output(int error);
+
+/** report_unwritten() - for atexit(3): write what stdio still has. If that fails, or something failed before, say so unless report_output() did, and exit with STATUS_FAILED. */
+void report_unwritten(void);
+
 /** call_detail() - the library's sentence about the last failed call, or the code's meaning where it has none. */
 const char *call_detail(int error);
 

@@ -18,6 +18,7 @@
 
 #include "bridge.h"
 #include "options.h"
+#include "reader.h"
 #include "report.h"
 #include "stop.h"
 #include "verb.h"
@@ -175,6 +176,7 @@ static int run_command(struct bridge *bridge, char **command)
 	int r, write_error = 0, status, own;
 	pid_t pid = -1;
 
+	signal(SIGPIPE, SIG_IGN); /* a command that reads no more is its own affair */
 	r = start(command, &bridge->out, &bridge->in, &pid);
 	if (r < 0)
 		return report("'%s' cannot be started: %s", command[0], strerror(-r));
@@ -182,7 +184,6 @@ static int run_command(struct bridge *bridge, char **command)
 	r = bridge_begin(bridge);
 	if (r == 0)
 		r = bridge_run(bridge, &write_error);
-	/* A command that reads no more is its own affair. */
 	own = conclude(bridge, r == -EIO && write_error == -EPIPE ? 0 : r, write_error);
 	status = await(pid, bridge->out);
 	bridge_end(bridge, true);
@@ -194,6 +195,8 @@ static int run_alone(struct bridge *bridge)
 {
 	int r, write_error = 0, status;
 
+	stop_on_gone_reader();
+	reader_watch();
 	bridge->out = STDOUT_FILENO;
 	bridge->in = bridge->inbox.from || bridge->names ? STDIN_FILENO : -1;
 	r = bridge_begin(bridge);
@@ -229,11 +232,12 @@ int verb_announce(int argc, char **argv)
 	bridge.names = arguments.names;
 	bridge.count = arguments.count;
 	bridge.line_max = (arguments.process.memory_max ? arguments.process.memory_max : MEMORY_DEFAULT) + (arguments.names ? PABAL_NAME_SIZE : 0);
-	signal(SIGPIPE, SIG_IGN);
 	stop_on_signals(NULL);
 	stop_interrupts(bridge.inbox.self, NULL);
 	status = arguments.command ? run_command(&bridge, arguments.command) : run_alone(&bridge);
 	stop_forget();
 	pabal_process_close(bridge.inbox.self);
+	if (!arguments.command && status == STATUS_DONE && stop_cuts_short(bridge.count && bridge.received >= bridge.count, true))
+		stop_die();
 	return status;
 }

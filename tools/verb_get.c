@@ -12,7 +12,9 @@
 #include <pabal/buffer.h>
 
 #include "options.h"
+#include "reader.h"
 #include "report.h"
+#include "stop.h"
 #include "verb.h"
 
 enum { KEY_LINES = OPTION_KEY(0), KEY_UNTIL_EMPTY };
@@ -60,6 +62,12 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	}
 }
 
+/* A signal that asks us to end cuts a write short as well, and is told nobody. */
+static int unwritten(void)
+{
+	return stop_requests() > 0 ? STATUS_FAILED : report_output(errno);
+}
+
 static int write_items(const struct pabal_message *items, size_t item_size, bool lines)
 {
 	for (const char *item = items->data, *end = item + items->size; item < end; item += item_size) {
@@ -68,22 +76,34 @@ static int write_items(const struct pabal_message *items, size_t item_size, bool
 		while (lines && size && !item[size - 1])
 			size--;
 		if (fwrite(item, 1, size, stdout) != size || (lines && putchar('\n') == EOF))
-			return report("standard output could not be written: %m");
+			return unwritten();
 	}
-	return fflush(stdout) ? report("standard output could not be written: %m") : STATUS_DONE;
+	return fflush(stdout) ? unwritten() : STATUS_DONE;
 }
 
-static int get_all(pabal_buffer *buffer, const struct arguments *arguments, size_t item_size)
+/* Where it would wait, it sees that as well when nobody is left who would read what it waits for. */
+static int take_items(pabal_buffer *buffer, const struct arguments *arguments, uint32_t count, struct pabal_message *ret_items)
+{
+	int r = pabal_buffer_take(buffer, count, ret_items, PABAL_NOWAIT);
+
+	if (r != -EAGAIN || arguments->until_empty || arguments->timeout_ns == PABAL_NOWAIT)
+		return r;
+	reader_watch();
+	return pabal_buffer_take(buffer, count, ret_items, arguments->timeout_ns);
+}
+
+static int get_all(pabal_buffer *buffer, const struct arguments *arguments, size_t item_size, bool *ret_done)
 {
 	uint64_t left = arguments->count ? arguments->count : arguments->until_empty ? UINT64_MAX : 1;
 
-	while (left) {
+	while (left && stop_requests() == 0) {
 		struct pabal_message items;
-		int status, r = pabal_buffer_take(buffer, left > 1024 ? 1024 : (uint32_t)left, &items,
-						  arguments->until_empty ? PABAL_NOWAIT : arguments->timeout_ns);
+		int status, r = take_items(buffer, arguments, left > 1024 ? 1024 : (uint32_t)left, &items);
 
 		if (r == -EAGAIN && arguments->until_empty)
-			return STATUS_DONE;
+			left = 0;
+		if (left == 0)
+			break;
 		if (r < 0)
 			return report_call(r);
 		left -= items.size / item_size;
@@ -92,6 +112,7 @@ static int get_all(pabal_buffer *buffer, const struct arguments *arguments, size
 			return status; /* closing gives them back */
 		pabal_buffer_release(buffer, &items);
 	}
+	*ret_done = left == 0;
 	return STATUS_DONE;
 }
 
@@ -102,6 +123,7 @@ int verb_get(int argc, char **argv)
 	struct pabal_buffer_stats stats = { .struct_size = sizeof(stats) };
 	struct arguments arguments = { .timeout_ns = PABAL_FOREVER };
 	pabal_buffer *buffer;
+	bool is_done = false;
 	int r, status;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
@@ -109,7 +131,13 @@ int verb_get(int argc, char **argv)
 	if (r < 0)
 		return report_call(r);
 	r = pabal_buffer_stat(buffer, &stats);
-	status = r < 0 ? report_call(r) : get_all(buffer, &arguments, stats.item_size);
+	stop_on_signals(NULL);
+	stop_on_gone_reader();
+	stop_interrupts_buffer(buffer);
+	status = r < 0 ? report_call(r) : get_all(buffer, &arguments, stats.item_size, &is_done);
+	stop_forget();
 	pabal_buffer_close(buffer);
+	if (stop_cuts_short(is_done, false))
+		stop_die();
 	return status;
 }

@@ -6,7 +6,6 @@
  * waits for the next one, everything in hand has been written and released, so nothing is held back from a reader at the other end.
  */
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "delivery.h"
 #include "options.h"
 #include "progress.h"
+#include "reader.h"
 #include "recv.h"
 #include "report.h"
 #include "stop.h"
@@ -109,8 +109,10 @@ static int step(struct receiving *receiving, int *ret_write_error)
 	int r;
 
 	r = delivery_take(delivery, PABAL_NOWAIT);
-	if (r == -EAGAIN && delivery->count == 0 && !arguments->until_empty)
+	if (r == -EAGAIN && delivery->count == 0 && !arguments->until_empty) {
+		reader_watch();
 		r = progress_wait(&receiving->progress, take, delivery, arguments->timeout_ns, "for a message");
+	}
 	if (r < 0 && delivery->count == 0)
 		return r;
 	/* On a failure with something in hand that goes first; the next step meets the same failure again. */
@@ -139,16 +141,18 @@ static int receive(struct receiving *receiving)
 {
 	const struct recv_arguments *arguments = receiving->arguments;
 	int r = 0, write_error = 0, status;
+	bool is_done;
 
 	while (r == 0 && stop_requests() == 0 && (arguments->count == 0 || receiving->count < arguments->count))
 		r = step(receiving, &write_error);
+	is_done = r == -EAGAIN || r == -ESHUTDOWN || (arguments->count && receiving->count >= arguments->count);
 	if (stop_requests() > 0 && (r == 0 || r == -ECANCELED || r == -EINTR))
 		r = delivery_give_back(&receiving->delivery);
 	progress_clear();
 	status = conclude(receiving, r, write_error);
 	stop_forget();
 	pabal_mailbox_close(receiving->delivery.mailbox);
-	if (status == STATUS_DONE && stop_requests() > 0 && !arguments->until_interrupted)
+	if (status == STATUS_DONE && stop_cuts_short(is_done, arguments->until_interrupted))
 		stop_die();
 	return status;
 }
@@ -182,8 +186,8 @@ int verb_recv(int argc, char **argv)
 		return report("%s (pabal create %s)", call_detail(r), arguments.name);
 	if (r < 0)
 		return report_call(r);
-	signal(SIGPIPE, SIG_IGN); /* a reader that went away is a failed write, and what was not written goes back */
 	stop_on_signals(receiving.delivery.mailbox);
+	stop_on_gone_reader(); /* what was not written goes back first */
 	progress_begin(&receiving.progress, "received", STDOUT_FILENO);
 	return receive(&receiving);
 }
