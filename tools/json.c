@@ -3,9 +3,12 @@
  * json.c - what --json prints, made by json-c.
  */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "json.h"
 #include "report.h"
+#include "text.h"
 #include "verb.h"
 
 void json_add_count(struct json_object *object, const char *key, uint64_t count)
@@ -15,7 +18,12 @@ void json_add_count(struct json_object *object, const char *key, uint64_t count)
 
 void json_add_text(struct json_object *object, const char *key, const char *text)
 {
-	json_object_object_add(object, key, json_object_new_string(text));
+	size_t size = 4 * strlen(text) + 1;
+	char *printable = malloc(size);
+
+	/* JSON is UTF-8, and what is in a string may reach a terminal. */
+	json_object_object_add(object, key, json_object_new_string(printable ? text_printable(printable, size, text) : "?"));
+	free(printable);
 }
 
 int json_print(struct json_object *object)

@@ -8,7 +8,7 @@
 #include <json-c/json.h>
 #include <stdint.h>
 
-/** json_add_count(), json_add_text() - add a member. */
+/** json_add_count(), json_add_text() - add a member; a text as text_printable() writes it, whatever bytes it has. */
 void json_add_count(struct json_object *object, const char *key, uint64_t count);
 void json_add_text(struct json_object *object, const char *key, const char *text);
 

@@ -272,7 +272,7 @@ static void add_region_json(struct json_object *json, const struct object *objec
 	json_object_object_add(json, "locks_held", locks_json(object));
 }
 
-struct json_object *object_json(const struct object *object)
+struct json_object *object_json(const struct object *object, const char *error)
 {
 	struct json_object *json = json_object_new_object();
 	const struct pabal_mailbox_stats *stats = &object->stats;
@@ -280,7 +280,7 @@ struct json_object *object_json(const struct object *object)
 	json_add_text(json, "name", object->info.name);
 	json_add_text(json, "kind", object_kind(object->info.kind));
 	if (object->error < 0)
-		json_add_text(json, "error", pabal_strerror(object->error));
+		json_add_text(json, "error", error ? error : pabal_strerror(object->error));
 	if (object->buffer.item_size) {
 		json_add_count(json, "item_size", object->buffer.item_size);
 		json_add_text(json, "form", object_form(object));

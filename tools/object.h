@@ -42,7 +42,7 @@ uint32_t object_find_kind(const char *name);
 /** object_form() - of a buffer: many, spsc or latest. */
 const char *object_form(const struct object *object);
 
-/** object_json() - the object with the keys that the interface promises. */
-struct json_object *object_json(const struct object *object);
+/** object_json() - the object with the keys that the interface promises. @error: the sentence about object->error; NULL: the meaning of the code. */
+struct json_object *object_json(const struct object *object, const char *error);
 
 #endif

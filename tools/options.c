@@ -7,16 +7,30 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 
 #include "options.h"
+#include "text.h"
 #include "units.h"
+
+void usage_error(const struct argp_state *state, const char *format, ...)
+{
+	char said[1024], line[4 * sizeof(said)];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(said, sizeof(said), format, arguments);
+	va_end(arguments);
+	argp_error(state, "%s", text_printable(line, sizeof(line), said));
+}
 
 static void refuse(const struct argp_state *state, const char *option, const char *text, const char *wanted, int r)
 {
 	if (r == -ERANGE)
-		argp_error(state, "%s: '%s' is out of range", option, text);
+		usage_error(state, "%s: '%s' is out of range", option, text);
 	else
-		argp_error(state, "%s: '%s' is not %s", option, text, wanted);
+		usage_error(state, "%s: '%s' is not %s", option, text, wanted);
 }
 
 uint64_t option_count(const struct argp_state *state, const char *option, const char *text, uint64_t min, uint64_t max)
@@ -27,7 +41,7 @@ uint64_t option_count(const struct argp_state *state, const char *option, const 
 	if (r < 0)
 		refuse(state, option, text, "a number", r);
 	else if (count < min || count > max)
-		argp_error(state, "%s: '%s' is not from %" PRIu64 " to %" PRIu64, option, text, min, max);
+		usage_error(state, "%s: '%s' is not from %" PRIu64 " to %" PRIu64, option, text, min, max);
 	return count;
 }
 
@@ -39,7 +53,7 @@ uint64_t option_size(const struct argp_state *state, const char *option, const c
 	if (r < 0)
 		refuse(state, option, text, "a size (such as 512, 64K, 16M or 1G)", r);
 	else if (size < min)
-		argp_error(state, "%s: '%s' is less than %" PRIu64 " bytes", option, text, min);
+		usage_error(state, "%s: '%s' is less than %" PRIu64 " bytes", option, text, min);
 	return size;
 }
 
@@ -51,7 +65,7 @@ int64_t option_duration(const struct argp_state *state, const char *option, cons
 	if (r < 0)
 		refuse(state, option, text, "a time (such as 10ms, 2s or 1m)", r);
 	else if (duration_ns < min_ns)
-		argp_error(state, "%s: '%s' is too short", option, text);
+		usage_error(state, "%s: '%s' is too short", option, text);
 	return duration_ns;
 }
 
@@ -68,7 +82,7 @@ uint32_t option_mode(const struct argp_state *state, const char *option, const c
 void option_name(const struct argp_state *state, const char **name, const char *text)
 {
 	if (*name)
-		argp_error(state, "one name is enough: what is '%s'?", text);
+		usage_error(state, "one name is enough: what is '%s'?", text);
 	*name = text;
 }
 

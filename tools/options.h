@@ -12,6 +12,9 @@
 /** Keys of options that have no letter: beyond any character, as argp wants them. */
 #define OPTION_KEY(n) (0x1000 + (n))
 
+/** usage_error() - argp_error(), with names and texts as they can be printed. */
+void usage_error(const struct argp_state *state, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /** option_count() - a number from @min to @max. @option: its name, for the message. */
 uint64_t option_count(const struct argp_state *state, const char *option, const char *text, uint64_t min, uint64_t max);
 

@@ -70,7 +70,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_SECONDS:
 		plan->run_ns = option_duration(state, "--seconds", text, 1);
 		if (plan->run_ns > RUN_MAX_NS)
-			argp_error(state, "--seconds: '%s' is more than a week", text);
+			usage_error(state, "--seconds: '%s' is more than a week", text);
 		return 0;
 	case KEY_KILL_EVERY:
 		plan->kill_every_ns = option_duration(state, "--kill-every", text, 0);
@@ -89,7 +89,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_SUCCESS:
 		if (plan->size_max > plan->memory_max || plan->size_max > UINT32_MAX)
-			argp_error(state, "--size-max is more than one message can have with this --memory");
+			usage_error(state, "--size-max is more than one message can have with this --memory");
 		return 0;
 	default:
 		return parse_load(key, text, state, plan);

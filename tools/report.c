@@ -17,20 +17,19 @@
 #include "progress.h"
 #include "report.h"
 #include "stop.h"
+#include "text.h"
 #include "verb.h"
 
 int report(const char *format, ...)
 {
+	char said[1024], line[4 * sizeof(said)];
 	va_list arguments;
-	int saved = errno; /* for %m */
 
-	progress_clear();
-	fputs("pabal: ", stderr);
-	errno = saved;
-	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	va_start(arguments, format); /* first of all: there may be a %m in it */
+	vsnprintf(said, sizeof(said), format, arguments);
 	va_end(arguments);
-	fputc('\n', stderr);
+	progress_clear();
+	fprintf(stderr, "pabal: %s\n", text_printable(line, sizeof(line), said));
 	return STATUS_FAILED;
 }
 

@@ -82,7 +82,7 @@ static uint32_t parse_on_full(const struct argp_state *state, const char *text)
 	for (size_t i = 0; i < sizeof(choices) / sizeof(*choices); i++)
 		if (strcmp(text, choices[i].name) == 0)
 			return choices[i].value;
-	argp_error(state, "--on-full: '%s' is not block, fail or drop-oldest", text);
+	usage_error(state, "--on-full: '%s' is not block, fail or drop-oldest", text);
 	return 0;
 }
 
@@ -125,10 +125,10 @@ static void check(const struct argp_state *state, const struct arguments *argume
 	const struct pabal_mailbox_opts *mailbox = &arguments->mailbox;
 
 	if (!arguments->item_size && arguments->buffer_flags)
-		argp_error(state, "--spsc and --latest are for buffers: give --buffer SIZE as well");
+		usage_error(state, "--spsc and --latest are for buffers: give --buffer SIZE as well");
 	if (arguments->item_size && (mailbox->memory_max || mailbox->priorities || mailbox->ttl_ns || mailbox->delivery_limit ||
 				     mailbox->dead_letters_max || (mailbox->flags & ~(uint32_t)PABAL_EXIST_OK)))
-		argp_error(state, "a buffer has --capacity, --mode, --on-full, --spsc, --latest and --exist-ok, and nothing else");
+		usage_error(state, "a buffer has --capacity, --mode, --on-full, --spsc, --latest and --exist-ok, and nothing else");
 }
 
 static int create_buffer(const struct arguments *arguments)
@@ -177,11 +177,11 @@ static error_t parse_region(int key, char *text, const struct argp_state *state,
 static void check_kind(const struct argp_state *state, const struct arguments *arguments)
 {
 	if (arguments->is_region && (arguments->item_size || arguments->buffer_flags))
-		argp_error(state, "--region and --buffer exclude each other: leave out one, and its options");
+		usage_error(state, "--region and --buffer exclude each other: leave out one, and its options");
 	if (arguments->is_region && arguments->of_mailbox)
-		argp_error(state, "%s is for mailboxes: leave it out, or --region", arguments->of_mailbox);
+		usage_error(state, "%s is for mailboxes: leave it out, or --region", arguments->of_mailbox);
 	if (!arguments->is_region && arguments->of_region)
-		argp_error(state, "%s is for regions: add --region SIZE", arguments->of_region);
+		usage_error(state, "%s is for regions: add --region SIZE", arguments->of_region);
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)

@@ -17,7 +17,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
 	switch (key) {
 	case ARGP_KEY_ARG:
-		argp_error(state, "it goes over all objects: what is '%s'?", text);
+		usage_error(state, "it goes over all objects: what is '%s'?", text);
 		return 0;
 	default:
 		return option_look(key, state->input);

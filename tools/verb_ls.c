@@ -16,11 +16,18 @@
 #include "object.h"
 #include "options.h"
 #include "report.h"
+#include "text.h"
 #include "units.h"
 #include "verb.h"
 
+struct entry {
+	struct pabal_object_info info;
+	char name[TEXT_NAME_SIZE]; /* as it can be printed */
+	char *error;               /* why it could not be looked into, as a sentence; NULL: out of memory, or it could be */
+};
+
 struct listing {
-	struct pabal_object_info *infos;
+	struct entry *entries;
 	uint32_t count;
 	uint32_t room;
 };
@@ -29,7 +36,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
 	switch (key) {
 	case ARGP_KEY_ARG:
-		argp_error(state, "all objects are listed: what is '%s'? (\"pabal show %s\" tells about one)", text, text);
+		usage_error(state, "all objects are listed: what is '%s'? (\"pabal show %s\" tells about one)", text, text);
 		return 0;
 	default:
 		return option_look(key, state->input);
@@ -40,21 +47,25 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static int collect(const struct pabal_object_info *info, void *data)
 {
 	struct listing *listing = data;
-	struct pabal_object_info *infos = grow(listing->infos, listing->count, &listing->room, sizeof(*infos));
+	struct entry *entries = grow(listing->entries, listing->count, &listing->room, sizeof(*entries)), *entry;
 
-	if (!infos)
+	if (!entries)
 		return -ENOMEM;
-	listing->infos = infos;
-	listing->infos[listing->count++] = *info;
+	listing->entries = entries;
+	entry = &entries[listing->count++];
+	entry->info = *info;
+	entry->error = info->error < 0 ? strdup(call_detail(info->error)) : NULL; /* the sentence is there during this call */
+	text_printable(entry->name, sizeof(entry->name), info->name);
 	return 0;
 }
 
 /* A process: who holds the name, and whom it is linked with. */
-static void print_process(const struct pabal_object_info *info, int width)
+static void print_process(const struct entry *entry, int width)
 {
+	const struct pabal_object_info *info = &entry->info;
 	struct object object;
 
-	printf("%-8s  %-*s  %14s  %10s  ", object_kind(info->kind), width, info->name, "-", "-");
+	printf("%-8s  %-*s  %14s  %10s  ", object_kind(info->kind), width, entry->name, "-", "-");
 	if (object_read(&object, info) < 0 || object.participant_count == 0 || !object.participants[0].alive)
 		printf("dead");
 	else
@@ -65,16 +76,17 @@ static void print_process(const struct pabal_object_info *info, int width)
 	object_free(&object);
 }
 
-static void print_row(const struct pabal_object_info *info, int width)
+static void print_row(const struct entry *entry, int width)
 {
+	const struct pabal_object_info *info = &entry->info;
 	char depth[2 * UNITS_TEXT_SIZE], memory[UNITS_TEXT_SIZE], participants[UNITS_TEXT_SIZE];
 
 	if (info->error < 0) {
-		printf("%-8s  %-*s  %s\n", object_kind(info->kind), width, info->name, pabal_strerror(info->error));
+		printf("%-8s  %-*s  %s\n", object_kind(info->kind), width, entry->name, entry->error ? entry->error : pabal_strerror(info->error));
 		return;
 	}
 	if (info->kind == PABAL_KIND_PROCESS) {
-		print_process(info, width);
+		print_process(entry, width);
 		return;
 	}
 	if (info->kind == PABAL_KIND_REGION)
@@ -85,7 +97,7 @@ static void print_row(const struct pabal_object_info *info, int width)
 		snprintf(participants, sizeof(participants), "%" PRIu32, info->alive);
 	else
 		snprintf(participants, sizeof(participants), "%" PRIu32 " and %" PRIu32 " dead", info->alive, info->participants - info->alive);
-	printf("%-8s  %-*s  %14s  %10s  %s\n", object_kind(info->kind), width, info->name, depth, format_size(memory, info->memory), participants);
+	printf("%-8s  %-*s  %14s  %10s  %s\n", object_kind(info->kind), width, entry->name, depth, format_size(memory, info->memory), participants);
 }
 
 static void print_table(const struct listing *listing)
@@ -95,11 +107,11 @@ static void print_table(const struct listing *listing)
 	if (listing->count == 0)
 		return;
 	for (uint32_t i = 0; i < listing->count; i++)
-		if ((int)strlen(listing->infos[i].name) > width)
-			width = (int)strlen(listing->infos[i].name);
+		if ((int)strlen(listing->entries[i].name) > width)
+			width = (int)strlen(listing->entries[i].name);
 	printf("%-8s  %-*s  %14s  %10s  %s\n", "KIND", width, "NAME", "DEPTH/CAPACITY", "MEMORY", "PARTICIPANTS");
 	for (uint32_t i = 0; i < listing->count; i++)
-		print_row(&listing->infos[i], width);
+		print_row(&listing->entries[i], width);
 }
 
 static int print_json(const struct listing *listing)
@@ -109,8 +121,8 @@ static int print_json(const struct listing *listing)
 
 	for (uint32_t i = 0; i < listing->count; i++) {
 		/* One that went away in between is no longer there to be listed. */
-		if (object_read(&object, &listing->infos[i]) != -ENOENT)
-			json_object_array_add(list, object_json(&object));
+		if (object_read(&object, &listing->entries[i].info) != -ENOENT)
+			json_object_array_add(list, object_json(&object, listing->entries[i].error));
 		object_free(&object);
 	}
 	return json_print(list);
@@ -139,6 +151,8 @@ int verb_ls(int argc, char **argv)
 		status = print_json(&listing);
 	else
 		print_table(&listing);
-	free(listing.infos);
+	for (uint32_t i = 0; i < listing.count; i++)
+		free(listing.entries[i].error);
+	free(listing.entries);
 	return status;
 }

@@ -44,11 +44,11 @@ struct receiving {
 static void finish_arguments(const struct argp_state *state, struct recv_arguments *arguments)
 {
 	if (arguments->until_empty && arguments->until_closed)
-		argp_error(state, "--until-empty and --until-closed exclude each other");
+		usage_error(state, "--until-empty and --until-closed exclude each other");
 	if (arguments->from && !process_name(arguments->name))
-		argp_error(state, "--from is for receiving as a process: is it '@%s' that you mean?", arguments->name);
+		usage_error(state, "--from is for receiving as a process: is it '@%s' that you mean?", arguments->name);
 	if (arguments->until_empty && process_name(arguments->name))
-		argp_error(state, "--until-empty is for mailboxes: nothing waits for a process that was not announced yet");
+		usage_error(state, "--until-empty is for mailboxes: nothing waits for a process that was not announced yet");
 	if (arguments->count > 0 || arguments->until_empty || arguments->until_closed)
 		return;
 	if (arguments->lines)

@@ -76,16 +76,16 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		else if (state->arg_num == 1)
 			arguments->text = text;
 		else
-			argp_error(state, "one text is enough (does it need quotes?): what is '%s'?", text);
+			usage_error(state, "one text is enough (does it need quotes?): what is '%s'?", text);
 		return 0;
 	case ARGP_KEY_NO_ARGS:
 		argp_usage(state);
 		return 0;
 	case ARGP_KEY_SUCCESS:
 		if (arguments->text && arguments->lines)
-			argp_error(state, "--lines reads standard input: it does not go with a text");
+			usage_error(state, "--lines reads standard input: it does not go with a text");
 		if ((arguments->outlet.as || arguments->outlet.memory_max) && !process_name(arguments->outlet.name))
-			argp_error(state, "--as and --memory are for sending to a process: is it '@%s' that you mean?", arguments->outlet.name);
+			usage_error(state, "--as and --memory are for sending to a process: is it '@%s' that you mean?", arguments->outlet.name);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

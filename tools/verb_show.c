@@ -184,7 +184,7 @@ int verb_show(int argc, char **argv)
 	} else if (r < 0) {
 		status = report_call(r);
 	} else if (arguments.json) {
-		status = json_print(object_json(&object));
+		status = json_print(object_json(&object, NULL));
 	} else {
 		print_object(&object);
 		if (object.info.kind == PABAL_KIND_PROCESS) {

@@ -41,9 +41,9 @@ struct arguments {
 static void check(const struct arguments *arguments, const struct argp_state *state)
 {
 	if (arguments->is_every && (arguments->plan.name || arguments->plan.directory))
-		argp_error(state, "--every-instruction has a private directory: it takes neither NAME nor --dir");
+		usage_error(state, "--every-instruction has a private directory: it takes neither NAME nor --dir");
 	if (!arguments->is_every && (arguments->every.operation || arguments->every.stride))
-		argp_error(state, "--operation and --stride belong to --every-instruction");
+		usage_error(state, "--operation and --stride belong to --every-instruction");
 }
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -60,7 +60,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return 0;
 	case KEY_OPERATION:
 		if (!every_is_name(text))
-			argp_error(state, "--operation: '%s' is none of %s", text, every_names(names, sizeof(names)));
+			usage_error(state, "--operation: '%s' is none of %s", text, every_names(names, sizeof(names)));
 		arguments->every.operation = text;
 		return 0;
 	case KEY_STRIDE:

@@ -45,7 +45,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 		return option_look(key, &arguments->json);
 	option_name(state, &arguments->name, text);
 	if (*text != '@' && parse_count(text, &number) < 0)
-		argp_error(state, "'%s' is no process number; \"pabal why @%s\" asks about the process that has announced this name", text, text);
+		usage_error(state, "'%s' is no process number; \"pabal why @%s\" asks about the process that has announced this name", text, text);
 	return 0;
 }
 

@@ -102,17 +102,17 @@ PABAL_EXPORT const char *pabal_error_detail(void);
 
 /** What pabal_list() tells of one object. All counts as of about the same moment. Sizes in bytes. */
 struct pabal_object_info {
-	char name[PABAL_NAME_SIZE];
-	uint32_t kind;         /**< enum pabal_kind; 0 if error is set */
-	int32_t error;         /**< 0, or why the file could not be looked into: -EBADMSG, -EPROTO, -EACCES */
-	uint64_t depth;        /**< messages waiting */
-	uint64_t capacity;     /**< most messages that may wait */
-	uint64_t memory;       /**< payload memory in use */
-	uint64_t memory_max;   /**< the most it may become */
-	uint32_t participants; /**< open handles, the dead and not yet buried included */
-	uint32_t alive;        /**< of them, those whose process lives */
-	uid_t uid;             /**< owner of the file */
-	uint32_t mode;         /**< permission bits of the file */
+	char name[PABAL_NAME_SIZE]; /**< of the file: of one that is no pabal object it may be any bytes; look at them before you print them */
+	uint32_t kind;              /**< enum pabal_kind; 0 if error is set */
+	int32_t error;              /**< 0, or why the file could not be looked into: -EBADMSG, -EPROTO, -EACCES */
+	uint64_t depth;             /**< messages waiting */
+	uint64_t capacity;          /**< most messages that may wait */
+	uint64_t memory;            /**< payload memory in use */
+	uint64_t memory_max;        /**< the most it may become */
+	uint32_t participants;      /**< open handles, the dead and not yet buried included */
+	uint32_t alive;             /**< of them, those whose process lives */
+	uid_t uid;                  /**< owner of the file */
+	uint32_t mode;              /**< permission bits of the file */
 	uint64_t reserved[8];
 };
 
@@ -128,7 +128,7 @@ struct pabal_list_opts {
  * @each: called with the facts of one object, valid during the call; a result other than 0 ends the listing.
  * @data: handed to @each.
  *
- * A file that is no pabal object, or cannot be read, is told with its error.
+ * A file that is no pabal object, or cannot be read, is told with its error; while @each runs, pabal_error_detail() is the sentence about it, which says as well whether the file never was one.
  *
  * Return: how many objects were told, or what @each returned.
  * Threads: any. Blocks: never. Ownership: nothing passes. If the peer dies: counted as not alive.

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include <pabal/base.h>
@@ -66,14 +67,38 @@ const char *pabal_error_detail(void)
 	return last_sentence ? last_sentence : "";
 }
 
-/* A control character of ASCII, or the first byte of one in UTF-8 beyond it: what would break the line, or command a terminal. How many bytes it has, or 0. */
-static int control_bytes(const char *text)
+/* How many bytes the character of UTF-8 has that begins here; 0: none does. What is too short, or beyond the last character, is none. */
+static int character_bytes(const unsigned char *text)
 {
-	unsigned char byte = (unsigned char)text[0];
+	uint32_t character = text[0];
+	int count = character < 0x80                        ? 1
+		    : character >= 0xc2 && character < 0xe0 ? 2
+		    : (character & 0xf0) == 0xe0            ? 3
+		    : character >= 0xf0 && character < 0xf5 ? 4
+							    : 0;
 
-	if (byte < ' ' || byte == 0x7f)
+	if (count > 1)
+		character &= 0x7fu >> count;
+	for (int i = 1; i < count; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+		character = character << 6 | (text[i] & 0x3fu);
+	}
+	if ((count == 3 && (character < 0x800 || (character >= 0xd800 && character < 0xe000))) ||
+	    (count == 4 && (character < 0x10000 || character > 0x10ffff)))
+		return 0;
+	return count;
+}
+
+/* A control character, or a byte that is no text: what would break the line, or command a terminal. How many bytes it has, or 0. */
+static int raw_bytes(const char *text)
+{
+	const unsigned char *bytes = (const unsigned char *)text;
+	int count = character_bytes(bytes);
+
+	if (count == 0 || bytes[0] < ' ' || bytes[0] == 0x7f)
 		return 1;
-	return byte == 0xc2 && ((unsigned char)text[1] & 0xe0) == 0x80 ? 2 : 0;
+	return count == 2 && bytes[0] == 0xc2 && bytes[1] < 0xa0 ? 2 : 0;
 }
 
 /* Names and paths come from whoever calls, and with them any bytes; a sentence is one line that can be printed. */
@@ -81,14 +106,18 @@ static void keep_printable(const char *text)
 {
 	size_t at = 0;
 
-	while (*text && at + sizeof "\\xff\\xff" <= sizeof sentence_buffer) {
-		int count = control_bytes(text);
+	while (*text) {
+		int raw = raw_bytes(text), count = raw ? raw : character_bytes((const unsigned char *)text);
 
-		if (!count)
-			sentence_buffer[at++] = *text++;
-		for (; count > 0; count--, text++)
-			at += (size_t)snprintf(sentence_buffer + at, sizeof sentence_buffer - at, *text == '\n' ? "\\n" : "\\x%02x",
-					       (unsigned)(unsigned char)*text);
+		if (at + 4 * (size_t)count >= sizeof sentence_buffer)
+			break;
+		for (; count > 0; count--, text++) {
+			if (!raw)
+				sentence_buffer[at++] = *text;
+			else
+				at += (size_t)snprintf(sentence_buffer + at, sizeof sentence_buffer - at, *text == '\n' ? "\\n" : "\\x%02x",
+						       (unsigned)(unsigned char)*text);
+		}
 	}
 	sentence_buffer[at] = 0;
 }

@@ -11,7 +11,7 @@
 
 #include <errno.h>
 
-/* Remember a formatted sentence, its control characters written as \n and \x1b, or a constant one (which is not copied). errno stays. Always 0. */
+/* Remember a formatted sentence, its control characters and what is no UTF-8 written as \n and \x1b, or a constant one (which is not copied). errno stays. Always 0. */
 int pabal__say(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 int pabal__say_constant(const char *sentence);
 

@@ -80,7 +80,8 @@ static int list_one(const struct pabal__directory *directory, const char *name, 
 	int r;
 
 	strncpy(info.name, name, sizeof info.name - 1);
-	r = pabal__segment_open(directory, name, pabal__object_kinds, true, &segment);
+	r = pabal__name_is_valid(name) ? pabal__segment_open(directory, name, pabal__object_kinds, true, &segment)
+				       : pabal__fail(-EBADMSG, "'%s' in %s is not a pabal object: none can have such a name", name, directory->path);
 	if (r == 0) {
 		describe(&segment, &info);
 		pabal__segment_close(&segment);
@@ -144,6 +145,8 @@ static int gc_one(const struct pabal__directory *directory, const char *name, vo
 	void *hold;
 	int r;
 
+	if (!pabal__name_is_valid(name))
+		return 0;
 	r = pabal__segment_open(directory, name, pabal__object_kinds, false, &segment);
 	if (r == -EINVAL)
 		gc_process(directory, name, result);

@@ -66,6 +66,8 @@ static int tell_one(const struct pabal__directory *directory, const char *name, 
 	uint32_t high;
 	int r = 0;
 
+	if (!pabal__name_is_valid(name)) /* nobody can open it */
+		return 0;
 	r = pabal__segment_open(directory, name, pabal__object_kinds, true, &segment);
 	if (r == -EINVAL) { /* no object with a segment: a process, perhaps */
 		struct waits *waits = data;

@@ -40,6 +40,18 @@ static void every_age_is_read(void **state)
 
 static void errors_have_words_and_a_sentence(void **state)
 {
+	static const char *const printed[][2] = {
+		{ "caf\u00e9 \u20ac \U0001f600 \U0010ffff", "caf\u00e9 \u20ac \U0001f600 \U0010ffff" },
+		{ "\x1b[31m\t\x7f", "\\x1b[31m\\x09\\x7f" },
+		{ "\xc2\x9b\xc2\xa0", "\\xc2\\x9b\xc2\xa0" }, /* a control character beyond ASCII, and the first that is none */
+		{ "a\xff\x80z", "a\\xff\\x80z" },
+		{ "\xc3", "\\xc3" }, /* cut short */
+		{ "\xe2\x82", "\\xe2\\x82" },
+		{ "\xc0\x9b\xe0\x82\x9b", "\\xc0\\x9b\\xe0\\x82\\x9b" }, /* longer than it must be */
+		{ "\xed\xa0\x80", "\\xed\\xa0\\x80" },                   /* a surrogate */
+		{ "\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80" },          /* beyond the last */
+	};
+
 	(void)state;
 	assert_string_equal(pabal_strerror(0), "success");
 	assert_string_equal(pabal_strerror(-EAGAIN), pabal_strerror(EAGAIN));
@@ -51,8 +63,13 @@ static void errors_have_words_and_a_sentence(void **state)
 	for (int size = 480; size < 520; size++) { /* what is too long is cut, between two characters */
 		assert_int_equal(pabal__fail(-EBADMSG, "%*s\n\x1b\xc2\x9b", size, "end"), -EBADMSG);
 		assert_in_range(strlen(pabal_error_detail()), 480, 511);
+		assert_null(strchr(pabal_error_detail(), 0xc2));
 		assert_null(strchr(pabal_error_detail(), '\n'));
 		assert_null(strchr(pabal_error_detail(), 0x1b));
+	}
+	for (size_t i = 0; i < sizeof printed / sizeof *printed; i++) {
+		assert_int_equal(pabal__fail(-EBADMSG, "%s", printed[i][0]), -EBADMSG);
+		assert_string_equal(pabal_error_detail(), printed[i][1]);
 	}
 	assert_int_equal(pabal__fail_with(-EPIPE, "constant"), -EPIPE);
 	assert_string_equal(pabal_error_detail(), "constant");
