@@ -172,7 +172,7 @@ int verb_show(int argc, char **argv)
 	arguments.name = plain_name(arguments.name);
 	search = (struct search){ .name = arguments.name };
 	r = pabal_list(NULL, match, &search);
-	if (r < 0)
+	if (r < 0 && r != -ENOENT)
 		return report_call(r);
 	if (is_process && (!search.found || search.info.kind != PABAL_KIND_PROCESS))
 		return report("nobody has announced '%s'", arguments.name);

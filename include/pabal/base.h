@@ -132,7 +132,8 @@ struct pabal_list_opts {
  *
  * Return: how many objects were told, or what @each returned.
  * Threads: any. Blocks: never. Ownership: nothing passes. If the peer dies: counted as not alive.
- * Errors: -EINVAL, -E2BIG, -EACCES, -EPERM, -ENOTSUP (the directory is not on tmpfs), -ENOMEM, -EMFILE. A missing directory is an empty one.
+ * Errors: -EINVAL, -E2BIG, -EACCES, -EPERM, -ENOTSUP (the directory is not on tmpfs), -ENOMEM, -EMFILE,
+ * -ENOENT ($PABAL_DIR is set to a directory that does not exist; the default one is empty until it is made).
  */
 PABAL_EXPORT int pabal_list(const struct pabal_list_opts *opts, int (*each)(const struct pabal_object_info *info, void *data), void *data);
 

@@ -70,13 +70,26 @@ static int check_directory(const struct pabal__directory *directory)
 	return 0;
 }
 
+/* The directory that the user has chosen; NULL: none. */
+static const char *chosen(void)
+{
+	const char *given = secure_getenv("PABAL_DIR");
+
+	return given && *given ? given : NULL;
+}
+
+bool pabal__directory_is_default(void)
+{
+	return !chosen();
+}
+
 int pabal__directory_open(bool make, struct pabal__directory *ret_directory)
 {
 	struct pabal__directory directory = { .fd = -1 };
-	const char *given = secure_getenv("PABAL_DIR");
+	const char *given = chosen();
 	int r, length;
 
-	directory.private_to_us = !given || !*given;
+	directory.private_to_us = !given;
 	if (directory.private_to_us)
 		length = snprintf(directory.path, sizeof directory.path, "/dev/shm/pabal-%u", (unsigned)geteuid());
 	else

@@ -27,6 +27,10 @@ struct pabal__directory {
  * Errors: -ENOENT, -ENOTSUP (not on tmpfs), -EPERM (the default one is not ours), -EACCES, -ENAMETOOLONG, -EMFILE.
  */
 int pabal__directory_open(bool make, struct pabal__directory *ret_directory);
+
+/* Is it the default one? Nobody has chosen that, so it may be missing until somebody makes an object. */
+bool pabal__directory_is_default(void);
+
 void pabal__directory_close(struct pabal__directory *directory);
 
 #endif

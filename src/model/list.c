@@ -36,7 +36,7 @@ int pabal__list_walk(pabal__each_name *each, void *data)
 	struct dirent **entries;
 	int count, r = pabal__directory_open(false, &directory);
 
-	if (r == -ENOENT)
+	if (r == -ENOENT && pabal__directory_is_default())
 		return 0;
 	if (r < 0)
 		return r;
@@ -129,7 +129,7 @@ static int gc_hidden(struct pabal_gc_result *result)
 	int r = pabal__directory_open(false, &directory);
 
 	if (r < 0)
-		return r == -ENOENT ? 0 : r;
+		return r == -ENOENT && pabal__directory_is_default() ? 0 : r;
 	result->buried += pabal__holder_sweep(&directory);
 	pabal__descriptor_sweep(&directory); /* not counted: what is left of somebody who was, or of nobody */
 	pabal__directory_close(&directory);

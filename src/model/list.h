@@ -9,7 +9,7 @@
 
 typedef int pabal__each_name(const struct pabal__directory *directory, const char *name, void *data);
 
-/* Call @each for each name, in order, until it returns something else than 0; that is returned. A missing directory is an empty one. */
+/* Call @each for each name, in order, until it returns something else than 0; that is returned. The default directory is empty if it is missing; another one is -ENOENT. */
 int pabal__list_walk(pabal__each_name *each, void *data);
 
 #endif
