@@ -122,7 +122,7 @@ int pabal_mailbox_receive(pabal_mailbox *mailbox, void *data, size_t size_max, s
 		*ret_size = receive.block.length;
 	if (r < 0)
 		return r;
-	if (receive.block.length)
+	if (data) /* else it has no bytes */
 		memcpy(data, receive.block.data, receive.block.length);
 	pabal__mailbox_free(mailbox, &receive.block, receive.header);
 	return 0;
