@@ -106,7 +106,9 @@ static inline int lease(struct receive *receive, int64_t timeout_ns)
 	if (__builtin_expect(r == -EMSGSIZE, 0))
 		return pabal__fail(r, "the message has %llu bytes, the buffer %llu: it stays the next; receive it with a larger buffer",
 				   (unsigned long long)receive->block.length, (unsigned long long)receive->size_max);
-	return r < 0 ? pabal__mailbox_say(r) : 0;
+	if (__builtin_expect(r < 0, 0))
+		pabal__mailbox_say(r);
+	return r;
 }
 
 int pabal_mailbox_receive(pabal_mailbox *mailbox, void *data, size_t size_max, size_t *ret_size, int64_t timeout_ns)
