@@ -16,6 +16,8 @@
  *    -EBUSY. Who takes over from a dead consumer gets again what that one had not let go of.
  *  - LATEST: a reader sees gaps in `sequence` where items were replaced before it looked; that is what this form is for. There is always room, whatever on_full says.
  *  - A put or a commit wakes those who wait. The death of a process becomes visible when the kernel has let go of it; those who wait look every 250 ms at least.
+ *  - A handle has one descriptor, and five more for each that was asked for (pabal_buffer_fd). A program that closes all descriptors (closefrom) can put and get with its handle all the same;
+ *    its descriptors for poll(2) are gone, asking for them says -EBADF, and whatever has their numbers by then is not touched. It must not close them in the middle of a call on the handle.
  *  - Content that you read in place (take) can change under you if a producer is hostile; get copies first.
  */
 #ifndef PABAL_BUFFER_H
@@ -204,7 +206,7 @@ PABAL_EXPORT int pabal_buffer_release(pabal_buffer *buffer, struct pabal_message
  *
  * Return: the descriptor. Threads: any. Blocks: never. Ownership: the handle's: never read or close it. If the peer dies: readable if that brings anything back.
  * Errors: -EINVAL, -ESTALE, -EPERM (read-only handle), -EMFILE, -ENOMEM, -EACCES (no permission to make a socket in the directory),
- * -ENOENT (the directory is gone, or another one has its place).
+ * -ENOENT (the directory is gone, or another one has its place), -EBADF (the program closed it: close the handle, and open it anew).
  */
 PABAL_EXPORT int pabal_buffer_fd(pabal_buffer *buffer, uint32_t event);
 

@@ -17,6 +17,8 @@
  *    pabal_mailbox_interrupt() in the handler always does, with -ECANCELED.
  *  - claimed_pid and claimed_uid are what the sender says. Content that you read in place (take) can change under you if the sender is hostile;
  *    receive copies first.
+ *  - A handle has one descriptor, and five more for each that was asked for (pabal_mailbox_fd). A program that closes all descriptors (closefrom) can send and receive with its handle all the same;
+ *    its descriptors for poll(2) are gone, asking for them says -EBADF, and whatever has their numbers by then is not touched. It must not close them in the middle of a call on the handle.
  *  - Priorities, selection by tag, other on-full policies than blocking, rendezvous, time to live, dead letters and taps are not in
  *    this version: an option that asks for one is refused by name with -ENOTSUP.
  */
@@ -206,7 +208,7 @@ PABAL_EXPORT int pabal_mailbox_requeue(pabal_mailbox *mailbox, struct pabal_mess
  *
  * Return: the descriptor. Threads: any. Blocks: never. Ownership: the handle's: never read or close it. If the peer dies: readable if that brings anything back.
  * Errors: -EINVAL, -ESTALE, -EPERM (read-only handle), -EMFILE, -ENOMEM, -EACCES (no permission to make a socket in the directory),
- * -ENOENT (the directory is gone, or another one has its place).
+ * -ENOENT (the directory is gone, or another one has its place), -EBADF (the program closed it: close the handle, and open it anew).
  */
 PABAL_EXPORT int pabal_mailbox_fd(pabal_mailbox *mailbox, uint32_t event);
 

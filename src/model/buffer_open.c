@@ -180,7 +180,6 @@ pabal_buffer *pabal_buffer_close(pabal_buffer *buffer)
 	if (!buffer || buffer->base.magic != PABAL__BUFFER_MAGIC)
 		return NULL;
 	pabal__descriptor_close(&buffer->base, buffer->base.generation == pabal__fork_generation());
-	pabal__nudges_close(&buffer->base.nudges);
 	/* A fork child gives back nothing of its parent's. Its copy of the descriptor and of the mapping go all the same. */
 	if (!(buffer->base.flags & PABAL_READ_ONLY) && buffer->base.generation == pabal__fork_generation()) {
 		if (buffer->form != &pabal__buffer_form_many)

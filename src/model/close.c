@@ -19,13 +19,13 @@ void pabal__mailbox_stop_waits(pabal_mailbox *mailbox)
 	pabal__bell_ring_out(&mailbox->segment.header->items_bell);
 	pabal__bell_ring_out(&mailbox->segment.header->room_bell);
 	pabal__bell_ring_out(&mailbox->segment.header->memory_bell);
-	pabal__descriptor_poke(mailbox);
-	pabal__nudge_all(&mailbox->nudges);
+	if (pabal__descriptor_poke(mailbox)) /* else the nudges are not ours any more, either */
+		pabal__nudge_all(&mailbox->nudges);
 }
 
 int pabal_mailbox_interrupt(pabal_mailbox *mailbox)
 {
-	/* For signal handlers: atomics and one system call, no lock, and no sentence, which is not safe there. */
+	/* For signal handlers: atomics and a few system calls, no lock, and no sentence, which is not safe there. */
 	if (!mailbox || mailbox->magic != PABAL__HANDLE_MAGIC)
 		return -EINVAL;
 	if (mailbox->generation != pabal__fork_generation())
@@ -63,7 +63,6 @@ pabal_mailbox *pabal_mailbox_close(pabal_mailbox *mailbox)
 	if (!mailbox || mailbox->magic != PABAL__HANDLE_MAGIC)
 		return NULL;
 	pabal__descriptor_close(mailbox, mailbox->generation == pabal__fork_generation());
-	pabal__nudges_close(&mailbox->nudges);
 	/* A fork child gives back nothing of its parent's. Its copy of the descriptor and of the mapping go all the same. */
 	if (!(mailbox->flags & PABAL_READ_ONLY) && mailbox->generation == pabal__fork_generation())
 		pabal__mailbox_leave(mailbox);

@@ -11,13 +11,13 @@
 #include "model/descriptor_names.h"
 #include "model/mailbox.h"
 
-/* The descriptor of that side, made at first use. @event: PABAL_READABLE, or PABAL_WRITABLE. @is_ready: a look whether it is so now. */
+/* The descriptor of that side, made at first use. -EBADF: it is lost. @event: PABAL_READABLE, or PABAL_WRITABLE. @is_ready: a look whether it is so now. */
 int pabal__descriptor_of(pabal_mailbox *mailbox, uint32_t event, bool (*is_ready)(pabal_mailbox *mailbox, uint32_t event));
 
 /* The call has ended with @error, which says "not now": the side's descriptor, if there is one, is not readable any more, unless the last attempt succeeds. */
 int pabal__descriptor_settle(struct pabal__call *call, struct pabal__side *side, int error);
 
-/* Is it so now? If not, the side's descriptor, which there is, is not readable any more, and will be when it is. */
+/* Is it so now? If not, and it is not lost, the side's descriptor, which there is, is not readable any more, and will be when it is. */
 bool pabal__descriptor_verify(pabal_mailbox *mailbox, uint32_t event, bool (*is_ready)(pabal_mailbox *mailbox, uint32_t event));
 
 /*
@@ -27,10 +27,13 @@ bool pabal__descriptor_verify(pabal_mailbox *mailbox, uint32_t event, bool (*is_
 void pabal__descriptor_end_fds(const pabal_mailbox *mailbox, int *ret_fds);
 void pabal__descriptor_hush(pabal_mailbox *mailbox);
 
-/* Make what there is readable, so that who polls looks: an interrupt. A signal handler may call it. */
-void pabal__descriptor_poke(const pabal_mailbox *mailbox);
+/* Make what there is readable, so that who polls looks: an interrupt. false: some is lost. A signal handler may call it. */
+bool pabal__descriptor_poke(pabal_mailbox *mailbox);
 
-/* Close both. @name_too: a fork child leaves the names to its parent. */
+/* Has the program closed what one of them is made of? As far as some call has seen: this one asks nobody. */
+bool pabal__descriptor_is_lost(const pabal_mailbox *mailbox);
+
+/* Close both, and what wait_many() waits by. @name_too: a fork child leaves the names to its parent. */
 void pabal__descriptor_close(pabal_mailbox *mailbox, bool name_too);
 
 #endif

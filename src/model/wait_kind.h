@@ -24,6 +24,8 @@ struct pabal__wait_calls_of_kind {
 	int (*end_fds)(void *object, uint32_t events, int *ret_fds, short *ret_events);
 	/* Has it ended? @told: one of those descriptors was ready; if it has not ended they are silent now. */
 	bool (*has_ended)(void *object, bool told);
+	/* Did one of the two above see that the program has closed its descriptors? What was polled are others, then. NULL: that is seen by poll alone. */
+	bool (*is_lost)(void *object);
 };
 
 /* One handle. */

@@ -176,8 +176,12 @@ static int look(struct many *many)
 	int ready = 0, r = note_polls(many);
 
 	for (uint32_t i = 0; r == 0 && i < many->count; i++) {
-		many->items[i].ret_events = look_at(&many->items[i], &many->members[i]);
+		const struct member *member = &many->members[i];
+
+		many->items[i].ret_events = look_at(&many->items[i], member);
 		ready += many->items[i].ret_events != 0;
+		if (!many->items[i].ret_events && member->woken && member->kind.calls->is_lost && member->kind.calls->is_lost(many->items[i].object))
+			r = -EBADF;
 	}
 	return r < 0 ? r : ready;
 }

@@ -122,9 +122,20 @@ static bool has_ended(void *object, bool told)
 	return pabal__object_ended(&mailbox->segment);
 }
 
+static bool is_lost(void *object)
+{
+	return pabal__descriptor_is_lost(object);
+}
+
 struct pabal__wait_kind pabal__waitable_kind(void *object)
 {
-	static const struct pabal__wait_calls_of_kind calls = { .fd = waitable_fd, .verify = verify, .end_fds = end_fds, .has_ended = has_ended };
+	static const struct pabal__wait_calls_of_kind calls = {
+		.fd = waitable_fd,
+		.verify = verify,
+		.end_fds = end_fds,
+		.has_ended = has_ended,
+		.is_lost = is_lost,
+	};
 	pabal_mailbox *mailbox = object;
 
 	return (struct pabal__wait_kind){

@@ -87,6 +87,11 @@ int pabal__wake_poll(const int *fds, uint32_t count, int64_t duration_ns, uint32
 	return r;
 }
 
+static struct epoll_event event_of(uint32_t index)
+{
+	return (struct epoll_event){ .events = EPOLLIN | EPOLLRDHUP, .data.u32 = index };
+}
+
 int pabal__wake_group(const int *fds, uint32_t count)
 {
 	int group = epoll_create1(EPOLL_CLOEXEC);
@@ -94,7 +99,7 @@ int pabal__wake_group(const int *fds, uint32_t count)
 	if (group < 0)
 		return pabal__errno();
 	for (uint32_t i = 0; i < count; i++) {
-		struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP };
+		struct epoll_event event = event_of(i);
 
 		if (fds[i] >= 0 && epoll_ctl(group, EPOLL_CTL_ADD, fds[i], &event)) {
 			int r = pabal__errno();
@@ -104,4 +109,23 @@ int pabal__wake_group(const int *fds, uint32_t count)
 		}
 	}
 	return group;
+}
+
+bool pabal__wake_group_has(int group, int fd, uint32_t index)
+{
+	struct epoll_event event = event_of(index);
+
+	/* To what it is already: it succeeds for the very file alone that was added under this number. */
+	return epoll_ctl(group, EPOLL_CTL_MOD, fd, &event) == 0;
+}
+
+uint32_t pabal__wake_group_ready(int group)
+{
+	struct epoll_event events[PABAL__WAKE_FDS];
+	int count = epoll_wait(group, events, PABAL__WAKE_FDS, 0);
+	uint32_t ready = 0;
+
+	for (int i = 0; i < count; i++)
+		ready |= 1u << events[i].data.u32 % 32;
+	return ready;
 }

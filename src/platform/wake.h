@@ -36,4 +36,10 @@ int pabal__wake_poll(const int *fds, uint32_t count, int64_t duration_ns, uint32
 /* An epoll descriptor of the same, level-triggered, or a negative error. */
 int pabal__wake_group(const int *fds, uint32_t count);
 
+/* Is @group such a descriptor, and was this file, under this number, @fds[@index] of it? A signal handler may ask. */
+bool pabal__wake_group_has(int group, int fd, uint32_t index);
+
+/* A bit for each that is ready. One may be left out while somebody else looks at the same time. */
+uint32_t pabal__wake_group_ready(int group);
+
 #endif
