@@ -204,8 +204,9 @@ struct pabal_wait {
  * @ret_ready: how many items have ret_events; may be NULL.
  * @timeout_ns: how long to wait for the first.
  *
- * It consumes nothing: another may take what was there before this process does. Regions are waited for with pabal_region_wait(). A handle that is waited for gets a
- * descriptor (pabal_mailbox_fd() and so on), which costs each about five file descriptors, and one more for each thread that waits for it at the same time.
+ * It consumes nothing: another may take what was there before this process does. Regions are waited for with pabal_region_wait(), and refused here: an event is waited for by the number that the
+ * caller has seen, for which an item has no place. To wait for a change of a region among others, let who changes it put an item into a buffer with PABAL_BUFFER_LATEST, wait here for PABAL_READABLE of that buffer, get the item,
+ * and then look at the region: so no change is missed (docs/decisions/0015). A handle that is waited for gets a descriptor (pabal_mailbox_fd() and so on), which costs each about five file descriptors, and one more for each thread that waits for it at the same time.
  *
  * PABAL_READABLE and PABAL_WRITABLE are looked at when the descriptor says so: what another has taken meanwhile is not told. A link that has a readable descriptor, as one has that was waited for with
  * PABAL_READABLE, tells of its messages itself; its process handle does not tell of them any more (pabal_process_fd()).

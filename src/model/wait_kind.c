@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "model/link.h"
 #include "model/process.h"
+#include "model/region.h"
 #include "model/waitable.h"
 
 static int link_fd(void *object, uint32_t event)
@@ -112,8 +113,11 @@ int pabal__wait_kind_of(void *object, struct pabal__wait_kind *ret_kind)
 		*ret_kind = of_link(object);
 	else if (magic == PABAL__PROCESS_MAGIC)
 		*ret_kind = of_process(object);
+	else if (magic == PABAL__REGION_MAGIC)
+		return pabal__fail_with(-EINVAL,
+					"an object is a region, whose events have no descriptor: wait for one with pabal_region_wait(); or let who "
+					"notifies put into a buffer with PABAL_BUFFER_LATEST, and wait for that");
 	else
-		return pabal__fail_with(-EINVAL, "an object is no open handle of a mailbox, buffer, process or link; "
-						 "a region has pabal_region_wait(), for one of its events");
+		return pabal__fail_with(-EINVAL, "an object is no open handle of a mailbox, buffer, process or link");
 	return 0;
 }

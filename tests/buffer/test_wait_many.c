@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/fault.h"
@@ -269,6 +270,8 @@ static void a_region_is_refused(void **state)
 	waits[0] = (struct pabal_wait){ .object = mailbox, .events = PABAL_READABLE };
 	waits[1] = (struct pabal_wait){ .object = region, .events = PABAL_READABLE };
 	assert_int_equal(pabal_wait_many(waits, 2, NULL, PABAL_FOREVER), -EINVAL);
+	assert_non_null(strstr(pabal_error_detail(), "pabal_region_wait()"));
+	assert_non_null(strstr(pabal_error_detail(), "PABAL_BUFFER_LATEST")); /* what to do instead */
 	pabal_region_close(region);
 	pabal_mailbox_close(mailbox);
 	assert_int_equal(pabal_region_destroy("r"), 0);
