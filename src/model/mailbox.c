@@ -29,13 +29,23 @@ int pabal__mailbox_refuse(const pabal_mailbox *mailbox, bool write)
 	return pabal__fail_with(-EINVAL, "the time-out is negative: PABAL_NOWAIT, PABAL_FOREVER or nanoseconds");
 }
 
+/* What the call found, on the side that it was about. */
+static int say_not_now(int error, bool receiving)
+{
+	bool late = error == -ETIMEDOUT;
+
+	if (receiving)
+		return pabal__fail_with(error, late ? "the time was up before the mailbox had a message"
+						    : "not now: the mailbox is empty; give a time-out to wait");
+	return pabal__fail_with(
+		error,
+		late ? "the time was up before the mailbox had room, in its capacity and its memory, for the message"
+		     : "not now: the mailbox is full: it has no room, in its capacity or its memory, for the message; give a time-out to wait");
+}
+
 int pabal__mailbox_say(int error)
 {
 	switch (error) {
-	case -EAGAIN:
-		return pabal__fail_with(error, "not now: the mailbox is full, or empty; give a time-out to wait");
-	case -ETIMEDOUT:
-		return pabal__fail_with(error, "the time was up before the mailbox had room, or a message");
 	case -EINTR:
 		return pabal__fail_with(error, "a signal handler ran while the call waited: call again, or open with PABAL_RESTART");
 	case -ECANCELED:
@@ -168,6 +178,8 @@ int pabal__mailbox_wait(struct pabal__call *call, struct pabal__side *side, int 
 {
 	int r = pabal__mailbox_go_on(call, side, reason, timeout_ns);
 
+	if (r == -EAGAIN || r == -ETIMEDOUT)
+		return say_not_now(r, side == &call->mailbox->receiving);
 	return r < 0 ? pabal__mailbox_say(r) : 0;
 }
 

@@ -102,7 +102,7 @@ static inline void pabal__side_leave(struct pabal__side *side, bool entered)
 int pabal__mailbox_go_on(struct pabal__call *call, struct pabal__side *side, int reason, int64_t timeout_ns);
 int pabal__mailbox_wait(struct pabal__call *call, struct pabal__side *side, int reason, int64_t timeout_ns);
 
-/* The sentence for -EAGAIN, -ETIMEDOUT and the like; formats nothing. Returns @error. */
+/* The sentence for -EINTR, -ECANCELED and the like; formats nothing. Returns @error. */
 int pabal__mailbox_say(int error);
 
 /* For struct pabal__wait_calls: bury the dead and give memory back; repair the slot that we are stuck at; a glance before a sleep. */
