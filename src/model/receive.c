@@ -122,7 +122,7 @@ int pabal_mailbox_receive(pabal_mailbox *mailbox, void *data, size_t size_max, s
 		r = lease(&receive, timeout_ns);
 	if (ret_size && (r == 0 || r == -EMSGSIZE))
 		*ret_size = receive.block.length;
-	if (r < 0)
+	if (r)
 		return r;
 	if (data) /* else it has no bytes */
 		memcpy(data, receive.block.data, receive.block.length);
