@@ -102,12 +102,12 @@ static inline int lease(struct receive *receive, int64_t timeout_ns)
 	int r = try_receive(receive);
 
 	if (r > 0)
-		r = pabal__mailbox_go_on(&receive->call, &receive->call.mailbox->receiving, r, timeout_ns);
-	if (__builtin_expect(r == -EMSGSIZE, 0))
-		return pabal__fail(r, "the message has %llu bytes, the buffer %llu: it stays the next; receive it with a larger buffer",
-				   (unsigned long long)receive->block.length, (unsigned long long)receive->size_max);
-	if (__builtin_expect(r < 0, 0))
+		r = pabal__mailbox_wait(&receive->call, &receive->call.mailbox->receiving, r, timeout_ns);
+	else if (r < 0)
 		pabal__mailbox_say(r);
+	if (__builtin_expect(r == -EMSGSIZE, 0))
+		pabal__fail(r, "the message has %llu bytes, the buffer %llu: it stays the next; receive it with a larger buffer",
+			    (unsigned long long)receive->block.length, (unsigned long long)receive->size_max);
 	return r;
 }
 
