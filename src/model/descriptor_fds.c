@@ -144,7 +144,7 @@ bool pabal__descriptor_fds_drain(struct pabal__descriptor_fds *fds)
 	bool death = false;
 	uint64_t count;
 
-	if ((ready & 1u << PABAL__FD_SOCKET) && has(fds, PABAL__FD_SOCKET))
+	if (ready & 1u << PABAL__FD_SOCKET) /* which was asked after before all */
 		pabal__wake_drain(fds->fds[PABAL__FD_SOCKET], DRAIN);
 	if ((ready & 1u << PABAL__FD_OWN) && has(fds, PABAL__FD_OWN))
 		pabal__wake_clear(fds->fds[PABAL__FD_OWN]);
