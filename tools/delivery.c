@@ -70,7 +70,7 @@ static int write_out(struct delivery *delivery, unsigned *ret_done)
 	return r;
 }
 
-/* The last first: each becomes the next to be taken, so the oldest must come back last. */
+/* What came back is taken in the order in which it was sent. The last first all the same: so nobody who takes meanwhile has one before an older one of ours. */
 static int give_back_from(struct delivery *delivery, unsigned first)
 {
 	int r, result = 0;

@@ -10,6 +10,8 @@
  *  - Whoever may write an object can spoil its content, but not your memory. Whoever may write it can also truncate its file,
  *    which raises SIGBUS in those who use it.
  *  - After fork() a handle says -ESTALE in the child: open again there.
+ *  - A handle maps its object whole, up to the most it may become (361 MiB of addresses for a default mailbox): under RLIMIT_AS create and open may say -ENOMEM.
+ *  - A relative $PABAL_DIR is one from the working directory at the moment of the call.
  *  - A memory cgroup that runs out kills; it does not return -ENOSPC.
  */
 #ifndef PABAL_BASE_H

@@ -86,7 +86,7 @@ struct pabal_buffer_stats {
  * Threads: any. Blocks: never. Ownership: the caller closes the handle; the buffer stays until pabal_buffer_destroy().
  * If the peer dies: nothing; a creator that is killed leaves nothing or a whole buffer.
  * Errors: -EEXIST (the name is taken; with PABAL_EXIST_OK: by something of another shape), -EINVAL, -E2BIG, -ENOTSUP (SPSC with DROP_OLDEST), -ENAMETOOLONG,
- * -ENOSPC, -ENOMEM, -EMFILE, -EACCES, -EPERM, and with PABAL_EXIST_OK those of pabal_buffer_open().
+ * -ENOSPC, -ENOMEM, -EMFILE, -EACCES, -EPERM, -EROFS, and with PABAL_EXIST_OK those of pabal_buffer_open().
  */
 PABAL_EXPORT int pabal_buffer_create(const char *name, size_t item_size, uint32_t capacity, const struct pabal_buffer_opts *opts,
 				     pabal_buffer **ret_buffer);
@@ -99,7 +99,7 @@ PABAL_EXPORT int pabal_buffer_create(const char *name, size_t item_size, uint32_
  * Threads: any. Blocks: with PABAL_WAIT_EXISTS up to wait_ns; else never. Ownership: the caller closes the handle.
  * If the peer dies: the dead that it finds are buried first, unless it opens read-only.
  * Errors: -ENOENT, -EINVAL (also: it is no buffer), -E2BIG, -ENAMETOOLONG, -EUSERS (1023 handles are open), -EPROTO (another version made it), -EBADMSG (it is no pabal
- * object, or damaged), -EACCES, -EPERM, -ENOSPC, -ENOMEM, -EMFILE, -ETIMEDOUT, -EINTR.
+ * object, or damaged), -EACCES, -EPERM, -EROFS, -ENOSPC, -ENOMEM, -EMFILE, -ETIMEDOUT, -EINTR.
  */
 PABAL_EXPORT int pabal_buffer_open(const char *name, const struct pabal_buffer_opts *opts, pabal_buffer **ret_buffer);
 
@@ -240,7 +240,7 @@ PABAL_EXPORT pabal_buffer *pabal_buffer_close(pabal_buffer *buffer);
  * Producers get -ESHUTDOWN; consumers get what is left, then -ESHUTDOWN. The memory goes with the last handle.
  *
  * Return: 0. Threads: any. Blocks: never. If the peer dies: nothing.
- * Errors: -ENOENT, -EINVAL (it is no buffer), -ENAMETOOLONG, -EACCES, -EPERM, -EBADMSG (a file that is no pabal object is left alone), -EPROTO.
+ * Errors: -ENOENT, -EINVAL (it is no buffer), -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -EBADMSG (a file that is no pabal object is left alone), -EPROTO.
  */
 PABAL_EXPORT int pabal_buffer_destroy(const char *name);
 

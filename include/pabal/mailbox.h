@@ -88,7 +88,7 @@ struct pabal_mailbox_stats {
  * Threads: any. Blocks: never. Ownership: the caller closes the handle; the mailbox stays until pabal_mailbox_destroy().
  * If the peer dies: nothing; a creator that is killed leaves nothing or a whole mailbox.
  * Errors: -EEXIST (the name is taken; with PABAL_EXIST_OK: by something of another shape), -EINVAL, -E2BIG, -ENOTSUP, -ENAMETOOLONG, -ENOSPC, -ENOMEM,
- * -EMFILE, -EACCES, -EPERM, and with PABAL_EXIST_OK those of pabal_mailbox_open().
+ * -EMFILE, -EACCES, -EPERM, -EROFS, and with PABAL_EXIST_OK those of pabal_mailbox_open().
  */
 PABAL_EXPORT int pabal_mailbox_create(const char *name, const struct pabal_mailbox_opts *opts, pabal_mailbox **ret_mailbox);
 
@@ -100,7 +100,7 @@ PABAL_EXPORT int pabal_mailbox_create(const char *name, const struct pabal_mailb
  * Threads: any. Blocks: with PABAL_WAIT_EXISTS up to wait_ns; else never. Ownership: the caller closes the handle.
  * If the peer dies: the dead that it finds are buried first, unless it opens read-only.
  * Errors: -ENOENT, -EAGAIN (a process that was stopped in the middle of destroying it), -EINVAL (also: it is no mailbox), -E2BIG, -ENOTSUP, -ENAMETOOLONG, -EUSERS (1023 handles are open), -EPROTO (another version made it), -EBADMSG (it
- * is no pabal object, or damaged), -EACCES, -EPERM, -ENOSPC, -ENOMEM, -EMFILE, -ETIMEDOUT, -EINTR.
+ * is no pabal object, or damaged), -EACCES, -EPERM, -EROFS, -ENOSPC, -ENOMEM, -EMFILE, -ETIMEDOUT, -EINTR.
  */
 PABAL_EXPORT int pabal_mailbox_open(const char *name, const struct pabal_mailbox_opts *opts, pabal_mailbox **ret_mailbox);
 
@@ -114,7 +114,7 @@ PABAL_EXPORT int pabal_mailbox_open(const char *name, const struct pabal_mailbox
  * Threads: any; calls on one handle exclude each other. Blocks: while full, up to @timeout_ns. Ownership: @data stays the caller's.
  * If the peer dies: a receiver that died in the middle of a take is repaired; nobody waits for it once the kernel let go of it.
  * Errors: -EAGAIN (PABAL_NOWAIT, full), -ETIMEDOUT, -EINTR, -ECANCELED, -EMSGSIZE (larger than memory_max), -ENOSPC (the file system is full), -ESHUTDOWN, -EBADMSG,
- * -ESTALE, -EPERM (read-only handle), -EINVAL.
+ * -ESTALE, -EPERM (read-only handle), -EINVAL, -EBADF (the program closed the descriptor of the file, which has no name any more).
  */
 PABAL_EXPORT int pabal_mailbox_send(pabal_mailbox *mailbox, const void *data, size_t size, int64_t timeout_ns);
 
@@ -194,7 +194,7 @@ PABAL_EXPORT int pabal_mailbox_take(pabal_mailbox *mailbox, const struct pabal_t
 PABAL_EXPORT int pabal_mailbox_release(pabal_mailbox *mailbox, struct pabal_message *message);
 
 /**
- * pabal_mailbox_requeue() - give a message back: it is the next to be taken, by anyone, before all that were never taken.
+ * pabal_mailbox_requeue() - give a message back: it is the next to be taken, by anyone, before all that were never taken. Of several the one that was sent first comes first.
  * Return: 0, and @message is zeroed. Threads: any. Blocks: never. Errors: as pabal_mailbox_release().
  */
 PABAL_EXPORT int pabal_mailbox_requeue(pabal_mailbox *mailbox, struct pabal_message *message);
@@ -244,7 +244,7 @@ PABAL_EXPORT pabal_mailbox *pabal_mailbox_close(pabal_mailbox *mailbox);
  * It does so or changes nothing: who may not remove the name from the directory gets the error, and the mailbox lives.
  *
  * Return: 0. Threads: any. Blocks: while another process is destroying it, for a second at most. If the peer dies: nothing.
- * Errors: -ENOENT, -EAGAIN (that second was over), -EINVAL (it is no mailbox), -ENAMETOOLONG, -EACCES, -EPERM, -EBADMSG (a file that is no pabal object is left alone), -EPROTO.
+ * Errors: -ENOENT, -EAGAIN (that second was over), -EINVAL (it is no mailbox), -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -EBADMSG (a file that is no pabal object is left alone), -EPROTO.
  */
 PABAL_EXPORT int pabal_mailbox_destroy(const char *name);
 

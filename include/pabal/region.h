@@ -86,7 +86,7 @@ struct pabal_lock_info {
  * Threads: any. Blocks: never; clearing much memory takes its time. Ownership: the caller closes the handle; the region stays until pabal_region_destroy().
  * If the peer dies: nothing; a creator that is killed leaves nothing or a whole region.
  * Errors: -EEXIST (the name is taken; with PABAL_EXIST_OK: by something of another shape), -EINVAL, -E2BIG, -ENOTSUP, -ENAMETOOLONG, -ENOSPC, -ENOMEM,
- * -EMFILE, -EACCES, -EPERM, and with PABAL_EXIST_OK those of pabal_region_open().
+ * -EMFILE, -EACCES, -EPERM, -EROFS, and with PABAL_EXIST_OK those of pabal_region_open().
  */
 PABAL_EXPORT int pabal_region_create(const char *name, size_t size, const struct pabal_region_opts *opts, pabal_region **ret_region);
 
@@ -98,7 +98,7 @@ PABAL_EXPORT int pabal_region_create(const char *name, size_t size, const struct
  * Threads: any. Blocks: with PABAL_WAIT_EXISTS up to wait_ns; else never. Ownership: the caller closes the handle.
  * If the peer dies: the dead that it finds are buried first, unless it opens read-only.
  * Errors: -ENOENT, -EAGAIN (a process that was stopped in the middle of destroying it), -EINVAL (also: it is no region), -E2BIG, -ENOTSUP, -ENAMETOOLONG, -EUSERS (1023
- * handles are open), -EPROTO (another version made it), -EBADMSG (it is no pabal object, or damaged), -EACCES, -EPERM, -ENOSPC, -ENOMEM, -EMFILE, -ETIMEDOUT, -EINTR.
+ * handles are open), -EPROTO (another version made it), -EBADMSG (it is no pabal object, or damaged), -EACCES, -EPERM, -EROFS, -ENOSPC, -ENOMEM, -EMFILE, -ETIMEDOUT, -EINTR.
  */
 PABAL_EXPORT int pabal_region_open(const char *name, const struct pabal_region_opts *opts, pabal_region **ret_region);
 
@@ -199,7 +199,7 @@ PABAL_EXPORT pabal_region *pabal_region_close(pabal_region *region);
  * -ESHUTDOWN. It does so or changes nothing: who may not remove the name from the directory gets the error, and the region lives.
  *
  * Return: 0. Threads: any. Blocks: while another process is destroying it, for a second at most. If the peer dies: nothing.
- * Errors: -ENOENT, -EAGAIN (that second was over), -EINVAL (it is no region), -ENAMETOOLONG, -EACCES, -EPERM, -EBADMSG (a file that is no pabal object is left alone), -EPROTO.
+ * Errors: -ENOENT, -EAGAIN (that second was over), -EINVAL (it is no region), -ENAMETOOLONG, -EACCES, -EPERM, -EROFS, -EBADMSG (a file that is no pabal object is left alone), -EPROTO.
  */
 PABAL_EXPORT int pabal_region_destroy(const char *name);
 

@@ -33,6 +33,8 @@ static __thread const char *last_sentence;
 	X(EPERM, "not permitted")                                          \
 	X(ENOSPC, "the file system is full")                               \
 	X(ENOMEM, "out of memory")                                         \
+	X(EBADF, "the program closed a descriptor that is needed")         \
+	X(EROFS, "the file system is read-only")                           \
 	X(EMFILE, "too many open descriptors")                             \
 	X(ENAMETOOLONG, "the name is too long")                            \
 	X(EPIPE, "the peer has closed")                                    \

@@ -56,6 +56,8 @@ static void errors_have_words_and_a_sentence(void **state)
 	assert_string_equal(pabal_strerror(0), "success");
 	assert_string_equal(pabal_strerror(-EAGAIN), pabal_strerror(EAGAIN));
 	assert_string_equal(pabal_strerror(-12345), "unknown error");
+	assert_string_not_equal(pabal_strerror(-EBADF), "unknown error");
+	assert_string_not_equal(pabal_strerror(-EROFS), "unknown error");
 	errno = 5;
 	assert_int_equal(pabal__fail(-EBADMSG, "number %d", 7), -EBADMSG);
 	assert_string_equal(pabal_error_detail(), "number 7");
