@@ -17,12 +17,12 @@
 #include "stop.h"
 #include "verb.h"
 
-enum { KEY_LINES = OPTION_KEY(0), KEY_UNTIL_EMPTY };
+enum { KEY_UNTIL_EMPTY = OPTION_KEY(0) };
 
 static const struct argp_option options[] = {
 	{ "count", 'n', "N", 0, "Get N items (default 1)", 0 },
 	{ "until-empty", KEY_UNTIL_EMPTY, NULL, 0, "Get what is there, and do not wait", 0 },
-	{ "lines", KEY_LINES, NULL, 0, "Each item is a line, without the zero bytes at its end", 0 },
+	{ "lines", 'l', NULL, 0, "Each item is a line, without the zero bytes at its end", 0 },
 	{ "timeout", 't', "TIME", 0, "Give up when it is empty for that long (exit status 3)", 0 },
 	{ 0 },
 };
@@ -45,7 +45,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	case KEY_UNTIL_EMPTY:
 		arguments->until_empty = true;
 		return 0;
-	case KEY_LINES:
+	case 'l':
 		arguments->lines = true;
 		return 0;
 	case 't':
@@ -128,6 +128,8 @@ int verb_get(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	r = pabal_buffer_open(arguments.name, &opts, &buffer);
+	if (r == -ENOENT)
+		return report("%s (pabal create --buffer SIZE %s)", call_detail(r), arguments.name);
 	if (r < 0)
 		return report_call(r);
 	r = pabal_buffer_stat(buffer, &stats);

@@ -19,10 +19,10 @@
 #include "report.h"
 #include "verb.h"
 
-enum { KEY_LINES = OPTION_KEY(0), BATCH_BYTES = 65536 /* a guess: a pipe's worth */ };
+enum { BATCH_BYTES = 65536 /* a guess: a pipe's worth */ };
 
 static const struct argp_option options[] = {
-	{ "lines", KEY_LINES, NULL, 0, "Each line is an item, without its newline, filled up with zero bytes", 0 },
+	{ "lines", 'l', NULL, 0, "Each line is an item, without its newline, filled up with zero bytes", 0 },
 	{ "timeout", 't', "TIME", 0, "Give up when it is full for that long (exit status 3)", 0 },
 	{ 0 },
 };
@@ -38,7 +38,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 	struct arguments *arguments = state->input;
 
 	switch (key) {
-	case KEY_LINES:
+	case 'l':
 		arguments->lines = true;
 		return 0;
 	case 't':
@@ -122,7 +122,10 @@ static int put_lines(pabal_buffer *buffer, const struct arguments *arguments, si
 
 int verb_put(int argc, char **argv)
 {
-	static const struct argp argp = { options, parse, "NAME", "Put items from standard input into a buffer.", NULL, NULL, NULL };
+	static const struct argp argp = { options, parse,
+					  "NAME",  "Put items from standard input into a buffer: bytes side by side, or with --lines an item a line.",
+					  NULL,    NULL,
+					  NULL };
 	static const struct pabal_buffer_opts opts = { .struct_size = sizeof(opts), .flags = PABAL_SINGLE_THREAD | PABAL_RESTART };
 	struct pabal_buffer_stats stats = { .struct_size = sizeof(stats) };
 	struct arguments arguments = { .timeout_ns = PABAL_FOREVER };
@@ -131,6 +134,8 @@ int verb_put(int argc, char **argv)
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
 	r = pabal_buffer_open(arguments.name, &opts, &buffer);
+	if (r == -ENOENT)
+		return report("%s (pabal create --buffer SIZE %s)", call_detail(r), arguments.name);
 	if (r < 0)
 		return report_call(r);
 	r = pabal_buffer_stat(buffer, &stats);
