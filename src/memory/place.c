@@ -30,6 +30,15 @@ static char *absolute_path(const struct pabal__directory *directory)
 	return resolved || errno == ENOMEM ? resolved : strdup(directory->path); /* as good as it can be */
 }
 
+void pabal__place_spell_out(struct pabal__directory *directory)
+{
+	char *path = absolute_path(directory);
+
+	if (path && strlen(path) < sizeof directory->path)
+		memcpy(directory->path, path, strlen(path) + 1);
+	free(path);
+}
+
 int pabal__place_of(const struct pabal__directory *directory, struct pabal__place *ret_place)
 {
 	struct stat st;

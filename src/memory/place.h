@@ -18,6 +18,9 @@ struct pabal__place {
 	ino_t ino;
 };
 
+/* Make its path absolute, if it can be told: for who keeps @directory while the program may change its own directory. */
+void pabal__place_spell_out(struct pabal__directory *directory);
+
 /* Where @directory is. -ENOMEM, or what fstat(2) says. */
 int pabal__place_of(const struct pabal__directory *directory, struct pabal__place *ret_place);
 void pabal__place_forget(struct pabal__place *place);

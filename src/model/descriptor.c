@@ -124,7 +124,7 @@ int pabal__descriptor_settle(struct pabal__call *call, struct pabal__side *side,
 		arm(descriptor, side->waiter.memory_bell, true);
 		r = side->waiter.calls->attempt(call);
 	}
-	if (r == 0 || r == PABAL__WAIT_BUSY) /* there may be more; or nobody will ring */
+	if (r <= 0 || r == PABAL__WAIT_BUSY) /* there may be more, or the same, which did not fit; or nobody will ring */
 		pabal__descriptor_fds_set(&descriptor->fds);
 	errno = saved;
 	return r > 0 ? error : r;

@@ -272,6 +272,7 @@ static int make_handle(const struct pabal_process_opts *opts, pabal_process **re
 		free_handle(self, true);
 		return r;
 	}
+	pabal__place_spell_out(&self->directory); /* it is watched by its path */
 	*ret_self = self;
 	return 0;
 }

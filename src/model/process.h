@@ -17,6 +17,7 @@
 #include <pabal/process.h>
 
 #include "memory/holder.h"
+#include "memory/place.h"
 #include "memory/telling.h"
 #include "model/handshake.h"
 #include "model/link.h"

@@ -6,6 +6,7 @@
  * The same without the second look at the slot (NO_LARGE_REREAD): then there is an instruction after which it tells the size of one that never was the next when it looked.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -122,11 +123,71 @@ static void without_the_second_look_it_is_caught(void **state)
 	printf("another's size after %u of %d instructions\n", others, STOPS);
 }
 
+static bool is_readable(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+
+	return poll(&poll_fd, 1, 0) > 0;
+}
+
+/* In the child, which has a descriptor: a message comes somewhere in a call that may say "not now". It stays, so the descriptor is readable after the call, whatever that said. */
+static _Noreturn void look_at_the_descriptor(void)
+{
+	char text[8];
+	pabal_mailbox *a;
+	int fd, r;
+
+	child_equal(pabal_mailbox_open("a", NULL, &a), 0);
+	fd = pabal_mailbox_fd(a, PABAL_READABLE);
+	child_check(fd >= 0);
+	child_equal(pabal_mailbox_receive(a, text, sizeof text, NULL, PABAL_NOWAIT), -EAGAIN);
+	child_check(!is_readable(fd));
+	stopped_here();
+	r = pabal_mailbox_receive(a, text, sizeof text, NULL, PABAL_NOWAIT);
+	child_check(r == -EAGAIN || r == -EMSGSIZE);
+	if (r == -EAGAIN)
+		atomic_fetch_add(hits, 1);
+	child_check(is_readable(fd));
+	child_equal(pabal_mailbox_receive(a, text, sizeof text, NULL, PABAL_NOWAIT), -EMSGSIZE);
+	child_check(is_readable(fd));
+	pabal_mailbox_close(a);
+	_exit(0);
+}
+
+static void what_stays_keeps_the_descriptor_readable(void **state)
+{
+	char data[FIRST] = { 0 };
+	pabal_mailbox *a = NULL;
+	uint32_t stops = 0;
+
+	(void)state;
+	atomic_store(hits, 0);
+	assert_int_equal(pabal_mailbox_create("a", NULL, &a), 0);
+	for (uint32_t steps = 0; stops == 0 || atomic_load(hits) == 0; steps += 3) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			look_at_the_descriptor();
+		assert_true(pid > 0);
+		assert_true(WIFSTOPPED(stopped_await(pid)));
+		stopped_step(pid, steps);
+		assert_int_equal(pabal_mailbox_send(a, data, FIRST, PABAL_NOWAIT), 0);
+		assert_int_equal(stopped_finish(pid), 0);
+		pass_one(a, 0);
+		stops++;
+	}
+	assert_true(stops > 50); /* the last of them came after all looks of a call that then said "not now" */
+	expect_sound("a", NULL);
+	pabal_mailbox_close(a);
+	assert_int_equal(pabal_mailbox_destroy("a"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_tells_the_size_of_the_next),
 		cmocka_unit_test(without_the_second_look_it_is_caught),
+		cmocka_unit_test(what_stays_keeps_the_descriptor_readable),
 	};
 
 	hits = shared_memory(sizeof *hits);

@@ -8,7 +8,11 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -143,6 +147,44 @@ static void a_wait_after_others_is_woken(void **state)
 	}
 }
 
+/* PABAL_DIR is relative, and where the program goes there is another directory of that name. */
+static int wait_elsewhere(void *data)
+{
+	char elsewhere[] = "/tmp/pabal-test.XXXXXX", text[4096];
+	char *slash;
+	int r;
+
+	snprintf(text, sizeof text, "%s", objects_directory());
+	slash = strrchr(text, '/');
+	*slash = 0;
+	child_equal(chdir(text), 0);
+	child_equal(setenv("PABAL_DIR", slash + 1, 1), 0);
+	child_equal(pabal_process_announce("me", NULL, &self), 0);
+	child_check(mkdtemp(elsewhere));
+	child_equal(chdir(elsewhere), 0);
+	child_equal(mkdir(slash + 1, 0700), 0);
+	r = pabal_process_send(self, data, "x", 1, PABAL_FOREVER);
+	child_equal(rmdir(slash + 1), 0);
+	child_equal(rmdir(elsewhere), 0);
+	pabal_process_close(self);
+	return r;
+}
+
+static void it_waits_where_it_was_announced(void **state)
+{
+	pid_t waits, late, waker;
+
+	(void)state;
+	atomic_store(go, 0);
+	refused = false;
+	waits = child_start(wait_elsewhere, TEXT("late"));
+	late = child_start(come_late, TEXT("late"));
+	waker = child_start(let_it_come, &waits);
+	assert_int_equal(child_end(waits), 0);
+	assert_int_equal(child_end(waker), 0);
+	assert_int_equal(child_end(late), 0);
+}
+
 static _Atomic uint64_t sent;
 
 static void *send_when_there(void *data)
@@ -197,6 +239,7 @@ int main(void)
 		cmocka_unit_test(a_call_that_does_not_wait_watches_nothing),
 		cmocka_unit_test(short_waits_share_one_descriptor),
 		cmocka_unit_test(a_wait_after_others_is_woken),
+		cmocka_unit_test(it_waits_where_it_was_announced),
 		cmocka_unit_test(the_end_of_one_wait_leaves_the_others),
 	};
 
