@@ -80,84 +80,120 @@ int pabal__lock_take_over(pabal_region *region, struct pabal__lock *lock)
 	return mark ? PABAL_INHERITED : 0;
 }
 
-/* What was not free at the first look. Out of the way as well: what is kept over it costs the usual case. */
-static __attribute__((noinline)) int lock_slowly(pabal_region *region, uint32_t index, int64_t timeout_ns)
+/*
+ * The usual case of lock and of unlock is short, and calls nothing but at its end: what a call in the middle would have to come back to costs as much as the rest. So all that is not usual
+ * is a function of its own, which begins again from what the caller gave.
+ */
+
+/* Why there is no such lock to take or give back; 0: there is. */
+static int refuse(const pabal_region *region, uint32_t index, int64_t timeout_ns)
 {
-	/* relaxed, here and below: only this thread writes what it compares with itself. Without a number it holds none: the word is never that. */
-	if (atomic_load_explicit(&region->holders[index], memory_order_relaxed) == pabal__thread_drawn)
-		return pabal__fail_with(-EDEADLK, "this thread holds that lock already: unlock it first");
-	return pabal__lock_wait(region, index, timeout_ns);
+	int r = pabal__region_check(region, true, timeout_ns);
+
+	if (r < 0)
+		return r;
+	return index >= region->lock_count ? pabal__region_no_index(region, index) : 0;
 }
 
-/* The first lock of this thread: it has no number yet. Out of the way, so that the usual case keeps nothing for it. */
-static __attribute__((cold, noinline)) void hold_as_new(const pabal_region *region, uint32_t index)
+/* This thread holds it. relaxed, here and below: only this thread writes what it compares with itself. */
+static int hold(const pabal_region *region, uint32_t index)
 {
 	atomic_store_explicit(&region->holders[index], pabal__thread_draw(), memory_order_relaxed);
+	return 0;
+}
+
+/* What was not to be had at the first look, or may not be. */
+static __attribute__((noinline)) int lock_slowly(pabal_region *region, uint32_t index, int64_t timeout_ns)
+{
+	int r = refuse(region, index, timeout_ns);
+
+	if (r < 0)
+		return r;
+	if (pabal__object_ended(&region->segment))
+		return pabal__region_say(-ESHUTDOWN);
+	/* Without a number this thread holds no lock: the word is never that. */
+	if (atomic_load_explicit(&region->holders[index], memory_order_relaxed) == pabal__thread_drawn)
+		return pabal__fail_with(-EDEADLK, "this thread holds that lock already: unlock it first");
+	r = pabal__lock_wait(region, index, timeout_ns);
+	if (r >= 0)
+		hold(region, index);
+	return r;
+}
+
+/* The first lock of this thread: it has no number yet. */
+static __attribute__((cold, noinline)) int hold_as_new(const pabal_region *region, uint32_t index)
+{
+	return hold(region, index);
 }
 
 int pabal_region_lock(pabal_region *region, uint32_t index, int64_t timeout_ns)
 {
 	struct pabal__lock *lock;
 	uint64_t word = 0, me;
-	int r = pabal__region_check(region, true, timeout_ns);
 
-	if (r < 0)
-		return r;
-	if (index >= region->lock_count)
-		return pabal__region_no_index(region, index);
-	if (pabal__object_ended(&region->segment))
-		return pabal__region_say(-ESHUTDOWN);
+	if (__builtin_expect(!pabal__region_is_fit(region, true, timeout_ns) || index >= region->lock_count ||
+				     pabal__object_may_have_ended(&region->segment),
+			     0))
+		return lock_slowly(region, index, timeout_ns);
 	lock = region->locks + index;
 	/* acquire: pairs with the release of who held it before; a word that is 0 was left in order */
 	if (__builtin_expect(
 		    atomic_load_explicit(&lock->patient, memory_order_relaxed) != 0 ||
 			    !atomic_compare_exchange_strong_explicit(&lock->word, &word, region->mine, memory_order_acquire, memory_order_relaxed),
 		    0))
-		r = lock_slowly(region, index, timeout_ns);
-	if (r < 0)
-		return r;
+		return lock_slowly(region, index, timeout_ns);
 	me = pabal__thread_drawn;
 	if (__builtin_expect(me == PABAL__THREAD_UNNUMBERED, 0))
-		hold_as_new(region, index);
-	else
-		atomic_store_explicit(&region->holders[index], me, memory_order_relaxed);
-	return r;
+		return hold_as_new(region, index);
+	atomic_store_explicit(&region->holders[index], me, memory_order_relaxed);
+	return 0;
 }
 
-/* Somebody sleeps. The patient one first: the others would only let it pass. */
-static __attribute__((cold, noinline)) void wake(struct pabal__lock *lock)
+/* Somebody sleeps. The patient one first: the others would only let it pass. Always 0. */
+static __attribute__((cold, noinline)) int wake(struct pabal__lock *lock)
 {
 	uint32_t seen = atomic_load_explicit(&lock->patient_bell, memory_order_relaxed); /* ordered by the sleeper's membarrier */
 
 	if (PABAL__FAULT(NO_UNLOCK_RING))
-		return;
+		return 0;
 	if (seen & 1) {
 		pabal__bell_ring_armed(&lock->patient_bell, seen, 1);
 		if (atomic_load_explicit(&lock->patient, memory_order_relaxed) != 0) /* alone: a courtesy */
-			return;
+			return 0;
 	}
 	seen = atomic_load_explicit(&lock->bell, memory_order_relaxed); /* the same */
 	if (seen & 1)
 		pabal__bell_ring_armed(&lock->bell, seen, 1);
+	return 0;
+}
+
+/* There is none, or it is not this thread's, or not as it left it. */
+static __attribute__((cold, noinline)) int not_ours(const pabal_region *region, uint32_t index)
+{
+	int r = refuse(region, index, PABAL_NOWAIT);
+
+	if (r < 0)
+		return r;
+	if (atomic_load_explicit(&region->holders[index], memory_order_relaxed) != pabal__thread_drawn)
+		return pabal__fail_with(-EINVAL, "this thread does not hold that lock: lock it first; who locked it unlocks it");
+	atomic_store_explicit(&region->holders[index], 0, memory_order_relaxed);
+	return pabal__region_say(-EBADMSG);
 }
 
 int pabal_region_unlock(pabal_region *region, uint32_t index)
 {
 	struct pabal__lock *lock;
 	uint64_t word;
-	int r = pabal__region_check(region, true, PABAL_NOWAIT);
 
-	if (r < 0)
-		return r;
-	if (index >= region->lock_count)
-		return pabal__region_no_index(region, index);
-	if (atomic_load_explicit(&region->holders[index], memory_order_relaxed) != pabal__thread_drawn)
-		return pabal__fail_with(-EINVAL, "this thread does not hold that lock: lock it first; who locked it unlocks it");
+	if (__builtin_expect(!pabal__region_is_fit(region, true, PABAL_NOWAIT) || index >= region->lock_count, 0))
+		return not_ours(region, index);
 	lock = region->locks + index;
-	word = atomic_load_explicit(&lock->word, memory_order_relaxed); /* ours: nobody changes it while we live */
+	word = atomic_load_explicit(&lock->word, memory_order_relaxed); /* ours, if it is ours: nobody changes it while we live */
+	if (__builtin_expect(atomic_load_explicit(&region->holders[index], memory_order_relaxed) != pabal__thread_drawn ||
+				     (word & ~(uint64_t)PABAL__LOCK_INHERITED) != region->mine,
+			     0))
+		return not_ours(region, index);
 	atomic_store_explicit(&region->holders[index], 0, memory_order_relaxed);
-	if ((word & ~(uint64_t)PABAL__LOCK_INHERITED) != region->mine)
-		return pabal__region_say(-EBADMSG);
 	/* release: pairs with the acquire of the next holder. Inherited or not, it is in order now. */
 	atomic_store_explicit(&lock->word, PABAL__FAULT(KEEP_MARK) ? word & PABAL__LOCK_INHERITED : 0, memory_order_release);
 	/* The store may still be in this processor's buffer when the bells are loaded; who sleeps has seen to that by a membarrier. */
@@ -165,7 +201,7 @@ int pabal_region_unlock(pabal_region *region, uint32_t index)
 	if (__builtin_expect(
 		    (atomic_load_explicit(&lock->bell, memory_order_relaxed) | atomic_load_explicit(&lock->patient_bell, memory_order_relaxed)) & 1,
 		    0))
-		wake(lock);
+		return wake(lock);
 	return 0;
 }
 

@@ -87,12 +87,17 @@ int pabal__object_admit(struct pabal__segment *segment);
 /* The state is not ALIVE: has it ended? */
 bool pabal__object_settle(const struct pabal__segment *segment) __attribute__((cold));
 
-/* Was it destroyed? One load of a line that is almost always only read. */
-static inline bool pabal__object_ended(const struct pabal__segment *segment)
+/* false: it was not destroyed. One load of a line that is almost always only read. */
+static inline bool pabal__object_may_have_ended(const struct pabal__segment *segment)
 {
 	/* acquire: pairs with set_state() */
-	return __builtin_expect(atomic_load_explicit(&segment->header->state, memory_order_acquire) != PABAL__ALIVE, 0) &&
-	       pabal__object_settle(segment);
+	return __builtin_expect(atomic_load_explicit(&segment->header->state, memory_order_acquire) != PABAL__ALIVE, 0);
+}
+
+/* Was it destroyed? */
+static inline bool pabal__object_ended(const struct pabal__segment *segment)
+{
+	return pabal__object_may_have_ended(segment) && pabal__object_settle(segment);
 }
 
 #endif

@@ -56,14 +56,17 @@ struct pabal_region {
 /* Why pabal__region_check() refuses. */
 int pabal__region_refuse(const pabal_region *region, bool write) __attribute__((cold));
 
+static inline bool pabal__region_is_fit(const pabal_region *region, bool write, int64_t timeout_ns)
+{
+	return __builtin_expect(region && region->magic == PABAL__REGION_MAGIC && region->generation == pabal__fork_generation() &&
+					!(write && (region->flags & PABAL_READ_ONLY)) && timeout_ns >= PABAL_FOREVER,
+				1);
+}
+
 /* Is this handle fit for use? 0, -EINVAL, -ESTALE, -EPERM. */
 static inline int pabal__region_check(const pabal_region *region, bool write, int64_t timeout_ns)
 {
-	if (__builtin_expect(region && region->magic == PABAL__REGION_MAGIC && region->generation == pabal__fork_generation() &&
-				     !(write && (region->flags & PABAL_READ_ONLY)) && timeout_ns >= PABAL_FOREVER,
-			     1))
-		return 0;
-	return pabal__region_refuse(region, write);
+	return pabal__region_is_fit(region, write, timeout_ns) ? 0 : pabal__region_refuse(region, write);
 }
 
 /* There is no such lock or event. */

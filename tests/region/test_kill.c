@@ -25,6 +25,8 @@
 
 #define HANG INT64_C(30000000000)
 
+enum { LEAST = 32 /* places to be killed at, in a call that has so many instructions */ };
+
 enum before { FREE, LEFT, HELD_BY_DEAD, HELD_BY_OTHER, MINE, MINE_INHERITED, BEFORES };
 enum sleeper { NOBODY, LOCKER, WAITER };
 enum cell { CELL_FREE, CELL_LEFT, CELL_HELD, CELL_HELD_INHERITED, CELLS };
@@ -311,6 +313,12 @@ static uint32_t first_of(const struct operation *operation, uint32_t stride)
 	return (uint32_t)(operation - operations) % stride;
 }
 
+/* A short call is killed at more of its instructions: some of its states last for a few only. */
+static uint32_t finer(uint32_t stride, uint32_t instructions)
+{
+	return instructions / stride < LEAST ? (instructions + LEAST) / LEAST : stride;
+}
+
 static int kill_at_each(const struct operation *operation, uint32_t stride)
 {
 	struct crash_trace trace = { 0 };
@@ -318,6 +326,7 @@ static int kill_at_each(const struct operation *operation, uint32_t stride)
 	int r = 0;
 
 	measure(operation, &trace);
+	stride = finer(stride, trace.count);
 	for (uint32_t k = first_of(operation, stride); r == 0 && k < trace.count; k += stride) {
 		pid_t sleeper, pid;
 		enum cell cell;
