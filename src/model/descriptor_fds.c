@@ -20,7 +20,7 @@
 #include "base/error.h"
 #include "platform/wake.h"
 
-enum { DRAIN = 64 /* bytes swallowed at a time; a guess */ };
+enum { DRAIN = 64 /* bytes of the socket, and reads of the watch, swallowed at a time; a guess */ };
 
 static bool lose(struct pabal__descriptor_fds *fds)
 {
@@ -127,14 +127,17 @@ static bool tells_of_death(const char *events, ssize_t size)
 	return death;
 }
 
+/* Bounded: whoever may read the file could make events for ever. What is left keeps the descriptor readable. */
 static bool drain_watch(int watch)
 {
 	char events[4096];
 	bool death = false;
-	ssize_t size;
+	ssize_t size = 1;
 
-	while ((size = read(watch, events, sizeof events)) > 0)
+	for (int i = 0; i < DRAIN && size > 0; i++) {
+		size = read(watch, events, sizeof events);
 		death = tells_of_death(events, size) || death;
+	}
 	return death;
 }
 

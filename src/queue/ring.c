@@ -241,14 +241,14 @@ enum pabal__ring_result pabal__ring_send(struct pabal__ring *ring, const struct 
 
 /*
  * The slot at @position was seen as @word, FULL: is the message in @block, which may be, really larger than @size_max? Then block->length is its size. A look: nothing is changed, and
- * whoever takes it meanwhile is not held up.
+ * whoever takes it meanwhile is not held up. A length that its block has no room for is no size: the take finds it corrupt, and lets the slot go.
  */
 static bool is_large(const struct pabal__ring *ring, uint64_t position, uint64_t word, uint64_t size_max, struct pabal__block *block)
 {
 	if (!pabal__extent_find_block(ring->segment, block->number, block)) /* taken, freed and given back since: the CAS fails */
 		return false;
 	block->length = pabal__block_length(block);
-	if (block->length <= size_max)
+	if (block->length <= size_max || block->length > block->room)
 		return false;
 	atomic_thread_fence(memory_order_acquire); /* the length was read before the slot is looked at again; pairs with the takers' CAS */
 	return PABAL__FAULT(NO_LARGE_REREAD) || atomic_load_explicit(slot_at(ring, position), memory_order_relaxed) == word;

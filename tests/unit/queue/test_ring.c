@@ -108,6 +108,36 @@ static void a_sender_goes_on_over_what_others_filled(void **state)
 	assert_int_equal(take(&got), PABAL__RING_NOT_NOW);
 }
 
+static void what_is_too_large_is_not_touched(void **state)
+{
+	struct pabal__block sent = new_block(), got;
+	uint64_t busy, header, before = sent.words[0];
+
+	(void)state;
+	pabal__block_set(&sent, PABAL__WORD_LENGTH, UINT64_C(2) << 32);
+	assert_int_equal(pabal__ring_send(&ring, &sent, 0, &busy), PABAL__RING_DONE);
+	assert_int_equal(pabal__ring_take(&ring, 1, &got, &header), PABAL__RING_LARGE);
+	assert_int_equal(got.length, 2);
+	assert_int_equal(*slot(0), word(first, PABAL__FULL, ME, sent.number));
+	assert_int_equal(sent.words[0], before);
+	assert_int_equal(pabal__ring_take(&ring, 2, &got, &header), PABAL__RING_DONE);
+	assert_int_equal(got.number, sent.number);
+}
+
+/* It must not stay the next for ever, with a size that somebody may believe. */
+static void a_length_beyond_its_block_is_corrupt_for_small_buffers_too(void **state)
+{
+	struct pabal__block sent = new_block(), got;
+	uint64_t busy, header;
+
+	(void)state;
+	pabal__block_set(&sent, PABAL__WORD_LENGTH, (sent.room + 1) << 32);
+	assert_int_equal(pabal__ring_send(&ring, &sent, 0, &busy), PABAL__RING_DONE);
+	assert_int_equal(pabal__ring_take(&ring, 1, &got, &header), PABAL__RING_CORRUPT);
+	assert_int_equal(*slot(0), word(first + 1, PABAL__EMPTY, 0, 0));
+	assert_int_equal(pabal__ring_take(&ring, 1, &got, &header), PABAL__RING_NOT_NOW);
+}
+
 static void full_is_exact(void **state)
 {
 	struct pabal__block got;
@@ -219,6 +249,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_send_fills_and_a_take_lets_go, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_sender_goes_on_over_what_others_filled, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_too_large_is_not_touched, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_length_beyond_its_block_is_corrupt_for_small_buffers_too, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(full_is_exact, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_taker_in_the_middle_keeps_nobody_but_at_the_wrap, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_nobody_honest_writes_is_corrupt, set_up, tear_down),
