@@ -79,7 +79,7 @@ static void init_sending(struct pabal_link *link)
 	pthread_mutex_init(&sending->lock, NULL);
 	pabal__writer_init(&sending->writer, link->mine, link->peer);
 	sending->ask_at = sending->writer.sequence + PABAL__LIFE_BELIEVED_MAX;
-	pabal__spin_init(&sending->spin);
+	pabal__spin_init(&sending->spin.spin);
 }
 
 static void init_receiving(struct pabal_link *link)
@@ -88,7 +88,7 @@ static void init_receiving(struct pabal_link *link)
 
 	pthread_mutex_init(&receiving->lock, NULL);
 	pabal__reader_init(&receiving->reader, link->mine, link->peer);
-	pabal__spin_init(&receiving->spin);
+	pabal__spin_init(&receiving->spin.spin);
 	receiving->parked_end = &receiving->parked;
 	receiving->calls.free = PABAL__SLOT_NONE;
 }

@@ -103,7 +103,7 @@ struct pabal__link_sending {
 	_Alignas(128) pthread_mutex_t lock;
 	struct pabal__writer writer;
 	struct pabal__life life;
-	struct pabal__spin spin;
+	struct pabal__doorbell_spin spin;
 	uint64_t ask_at;    /* up to this sequence number the peer's life word is believed */
 	uint32_t fd_lots;   /* sent so far */
 	uint64_t ring_loan; /* pabal__ring_loan_pack() */
@@ -117,7 +117,7 @@ struct pabal__link_receiving {
 	_Alignas(128) pthread_mutex_t lock;
 	struct pabal__reader reader;
 	struct pabal__life life;
-	struct pabal__spin spin;
+	struct pabal__doorbell_spin spin;
 	uint64_t count;
 	uint32_t believed; /* times that the peer's life word was believed, or asked about */
 	uint32_t fd_lots;

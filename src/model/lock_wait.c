@@ -27,11 +27,7 @@
 #include "wait/slice.h"
 
 enum {
-	SPIN_MAX_NS = 20000, /* as in wait/wait.c, where these four were measured */
-	SPIN_LEAST_NS = 500,
-	YIELD_LONG_NS = 250000,
-	YIELD_BAN = 100,
-	LOOKS = 16,              /* looks between two looks at the clock */
+	SPIN_LEAST_NS = 500,     /* a holder seldom keeps a lock for longer, so it never pays to sleep at once; a guess */
 	NO_BARRIER_NS = 1000000, /* a sleep where there is no membarrier */
 	PATIENCE_NS = 1000000,   /* a guess: some hundred times what a short critical section and a wake-up take */
 	COURTESY_NS = 3000000,   /* a guess: a scheduler's slice; so long the one in `patient` may take to wake up */
@@ -100,36 +96,27 @@ static int without_waiting(struct lock_wait *wait)
 /* Spin as long as it has paid lately. */
 static int spin(struct lock_wait *wait)
 {
-	int64_t budget = atomic_load_explicit(&wait->region->spin_ns, memory_order_relaxed), next; /* alone, as all tuning */
-	int r;
+	struct pabal__spin *spin = &wait->region->spin;
+	int64_t budget = pabal__spin_begin(spin);
+	int r = PABAL__LOCK_HELD;
 
 	if (budget < SPIN_LEAST_NS)
 		budget = SPIN_LEAST_NS;
 	do {
-		for (int i = 0; i < LOOKS; i++) {
+		for (int i = 0; i < PABAL__SPIN_LOOKS && !is_final(r); i++) {
 			pabal__cpu_pause();
 			r = pabal__lock_attempt(wait->region, wait->lock, 0, true);
-			if (is_final(r)) {
-				next = budget * 2 < SPIN_MAX_NS ? budget * 2 : SPIN_MAX_NS;
-				atomic_store_explicit(&wait->region->spin_ns, next, memory_order_relaxed);
-				return r;
-			}
 		}
-	} while (pabal__clock_now() - wait->started < budget);
-	atomic_store_explicit(&wait->region->spin_ns, budget / 2, memory_order_relaxed);
+	} while (!is_final(r) && pabal__clock_now() - wait->started < budget);
+	pabal__spin_end(spin, budget, wait->started, is_final(r));
 	return r;
 }
 
 static int yield(struct lock_wait *wait)
 {
-	int64_t before = pabal__clock_now(), took;
-
-	if (before < atomic_load_explicit(&wait->region->yield_after, memory_order_relaxed)) /* alone: tuning */
+	if (!pabal__spin_may_yield(&wait->region->spin))
 		return PABAL__LOCK_HELD;
-	pabal__cpu_yield();
-	took = pabal__clock_now() - before;
-	if (took > YIELD_LONG_NS)
-		atomic_store_explicit(&wait->region->yield_after, before + took * YIELD_BAN, memory_order_relaxed);
+	pabal__spin_yield(&wait->region->spin);
 	return pabal__lock_attempt(wait->region, wait->lock, 0, true);
 }
 
@@ -268,7 +255,7 @@ static int spin_for(struct lock_wait *wait)
 	int r;
 
 	do {
-		for (int i = 0; i < LOOKS; i++) {
+		for (int i = 0; i < PABAL__SPIN_LOOKS; i++) {
 			r = look(wait);
 			if (is_final(r))
 				return r;

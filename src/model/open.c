@@ -26,7 +26,7 @@ static void init_side(pabal_mailbox *mailbox, struct pabal__side *side, const st
 	side->waiter.interrupts = &mailbox->interrupts;
 	side->waiter.acknowledged = &mailbox->acknowledged;
 	side->waiter.flags = mailbox->flags;
-	atomic_init(&side->waiter.spin_ns, 4000);
+	pabal__spin_init(&side->waiter.spin);
 }
 
 void pabal__mailbox_init(pabal_mailbox *mailbox, const struct pabal__seat *seat, uint32_t flags)

@@ -29,7 +29,6 @@
 enum {
 	DEFAULT_MODE = 0600,
 	FLAGS = PABAL_WAIT_SPIN | PABAL_WAIT_BLOCK | PABAL_SINGLE_THREAD | PABAL_RESTART,
-	SPIN_START_NS = 4000,
 };
 
 int pabal__process_check(const pabal_process *self, int64_t timeout_ns)
@@ -263,7 +262,7 @@ static int make_handle(const struct pabal_process_opts *opts, pabal_process **re
 	self->flags = opts->flags;
 	self->memory_max = opts->memory_max;
 	self->generation = pabal__fork_generation();
-	self->spin_ns = SPIN_START_NS;
+	pabal__spin_init(&self->spin);
 	self->barrier = pabal__membarrier_all();
 	self->magic = PABAL__PROCESS_MAGIC;
 	pthread_mutex_init(&self->lock, NULL);

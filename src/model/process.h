@@ -134,9 +134,8 @@ struct pabal_process {
 	_Atomic bool leading;  /* somebody sleeps on inside; all others sleep on news */
 	_Atomic bool has_outside;
 	_Atomic uint32_t interrupts, acknowledged;
-	struct pabal__nudges nudges;  /* who waits for it in pabal_wait_many() */
-	int64_t spin_ns, yield_after; /* adaptive; hints */
-	uint32_t waits;
+	struct pabal__nudges nudges; /* who waits for it in pabal_wait_many() */
+	struct pabal__spin spin;
 };
 
 /* Is the handle fit for use? 0, -EINVAL, -ESTALE. */

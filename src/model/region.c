@@ -19,7 +19,6 @@ enum {
 	CREATE_FLAGS = PABAL_EXIST_OK | PABAL_WAIT_SPIN | PABAL_WAIT_BLOCK | PABAL_SINGLE_THREAD | PABAL_RESTART | PABAL_EPHEMERAL |
 		       PABAL_REGION_ON_DEMAND | PABAL_REGION_HUGE_PAGES,
 	SHAPE_FLAGS = PABAL_EPHEMERAL | PABAL_REGION_ON_DEMAND | PABAL_REGION_HUGE_PAGES,
-	SPIN_START_NS = 4000, /* as in wait/wait.c */
 };
 
 int pabal__region_refuse(const pabal_region *region, bool write)
@@ -149,7 +148,7 @@ static void init_handle(pabal_region *region, const struct pabal__seat *seat, ui
 	region->lock_count = segment->shape.locks;
 	region->event_count = segment->shape.events;
 	region->data = pabal__segment_at(segment, segment->region.data);
-	atomic_init(&region->spin_ns, SPIN_START_NS);
+	pabal__spin_init(&region->spin);
 	pabal__sleepers_init(&region->lock_sleepers, &region->self->waits_room, &region->self->waits_index, 32);
 	pabal__sleepers_init(&region->event_sleepers, &region->self->waits_message, &region->self->waits_index, 0);
 	if (segment->shape.flags & PABAL_REGION_HUGE_PAGES) /* where it is refused here, small pages do as well */

@@ -14,6 +14,7 @@
 #include "platform/fork.h"
 #include "wait/bell.h"
 #include "wait/sleepers.h"
+#include "wait/spin.h"
 
 #define PABAL__REGION_MAGIC 0x52474e50u
 
@@ -47,8 +48,7 @@ struct pabal_region {
 	void *data;
 	void *hold;
 	struct pabal__participant *self;
-	_Atomic int64_t spin_ns;     /* how long spinning has paid lately */
-	_Atomic int64_t yield_after; /* no yield before this moment */
+	struct pabal__spin spin; /* on its locks */
 	struct pabal__segment segment;
 	struct pabal__sleepers lock_sleepers, event_sleepers; /* of this process, whichever lock or event they wait for */
 };

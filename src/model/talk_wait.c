@@ -24,12 +24,6 @@
 
 enum {
 	EVENTS = 64,
-	SPIN_MAX_NS = 20000, /* these seven as in wait/wait.c, and measured there */
-	SPIN_LEAST_NS = 500,
-	SPIN_RETRY = 64,
-	YIELD_LONG_NS = 250000,
-	YIELD_BAN = 100,
-	LOOKS = 16,
 	ROUNDS = 64,             /* rounds of looks of who only spins between two looks at the door */
 	SERVE_NS = 1000000,      /* a call that finds what it wants at once serves the door this often at least */
 	NO_BARRIER_NS = 1000000, /* a sleep where there is no membarrier */
@@ -135,7 +129,7 @@ static int look_often(struct waiting *waiting)
 {
 	int r = PABAL__TALK_WAIT;
 
-	for (int i = 0; i < LOOKS && r > 0; i++)
+	for (int i = 0; i < PABAL__SPIN_LOOKS && r > 0; i++)
 		r = look_again(waiting);
 	return r;
 }
@@ -158,23 +152,17 @@ static int spin_only(struct waiting *waiting)
 
 static int spin(struct waiting *waiting)
 {
-	pabal_process *self = waiting->talk->self;
-	int64_t budget = self->spin_ns, start;
+	struct pabal__spin *spin = &waiting->talk->self->spin;
+	int64_t budget = pabal__spin_begin(spin), start;
 	int r;
 
-	if (budget < SPIN_LEAST_NS) {
-		if (self->waits++ % SPIN_RETRY)
-			return PABAL__TALK_WAIT;
-		budget = INT64_C(2) * SPIN_LEAST_NS;
-	}
+	if (!budget)
+		return PABAL__TALK_WAIT;
 	start = pabal__clock_now();
 	do {
 		r = look_often(waiting);
 	} while (r > 0 && pabal__clock_now() - start < budget);
-	if (r > 0)
-		self->spin_ns = budget / 2;
-	else
-		self->spin_ns = budget * 2 < SPIN_MAX_NS ? budget * 2 : SPIN_MAX_NS;
+	pabal__spin_end(spin, budget, start, r <= 0);
 	return r;
 }
 
@@ -183,16 +171,12 @@ static int yield(struct waiting *waiting)
 {
 	struct pabal__talk *talk = waiting->talk;
 	pabal_process *self = talk->self;
-	int64_t before = pabal__clock_now(), took;
 
-	if (before < self->yield_after)
+	if (!pabal__spin_may_yield(&self->spin))
 		return PABAL__TALK_WAIT;
 	pabal__process_leave(self, talk->entered);
-	pabal__cpu_yield();
+	pabal__spin_yield(&self->spin);
 	talk->entered = pabal__process_enter(self);
-	took = pabal__clock_now() - before;
-	if (took > YIELD_LONG_NS)
-		self->yield_after = before + took * YIELD_BAN;
 	return attempt(talk);
 }
 
@@ -302,6 +286,7 @@ static int wait_for(struct pabal__talk *talk, int64_t timeout_ns)
 	pabal_process *self = talk->self;
 	uint32_t told, entry, own = PABAL__NOT_TOLD;
 	int r = PABAL__TALK_WAIT;
+	int64_t start;
 
 	/* relaxed: an interrupt since the last one counts for us */
 	waiting.acknowledged = atomic_load_explicit(&self->acknowledged, memory_order_relaxed);
@@ -314,10 +299,13 @@ static int wait_for(struct pabal__talk *talk, int64_t timeout_ns)
 	entry = pabal__talk_entry(talk);
 	if (entry == PABAL__NOT_TOLD && talk->peer) /* a message from somebody with whom there is no link yet */
 		entry = own = pabal__tell_entry(&self->holder, talk->peer);
-	told = pabal__tell_sleep(&self->holder, talk->what, entry, pabal__waiting_pack(pabal__clock_now(), waiting.deadline));
+	start = pabal__clock_now();
+	told = pabal__tell_sleep(&self->holder, talk->what, entry, pabal__waiting_pack(start, waiting.deadline));
 	r = self->flags & PABAL_WAIT_SPIN ? spin_only(&waiting) : arm_and_sleep(&waiting);
 	pabal__tell_woke(&self->holder, told);
 	pabal__tell_end(&self->holder, own);
+	if (r == 0 && !(self->flags & (PABAL_WAIT_SPIN | PABAL_WAIT_BLOCK)))
+		pabal__spin_slept(&self->spin, start);
 	return r;
 }
 

@@ -14,13 +14,6 @@
 #include "platform/clock.h"
 
 enum {
-	SPIN_MAX_NS = 20000, /* these six as in wait/wait.c, and measured there */
-	SPIN_START_NS = 4000,
-	SPIN_LEAST_NS = 500,
-	SPIN_RETRY = 64,
-	YIELD_LONG_NS = 250000,
-	YIELD_BAN = 100,
-	LOOKS = 16, /* looks between two looks at the clock */
 	/*
 	 * Who looks too often takes the line away from the writer before the message is whole. Between processors that are near each other (a cache line goes to and fro in some 100 ns) one pause a look
 	 * is best, between such that are far (300 ns) 4 to 6 are: measured, up to a quarter of the round trip. An attempt that finds a message tells which it is: far, it takes 100 ns.
@@ -53,13 +46,8 @@ static void set_hint(_Atomic int64_t *value, int64_t to)
 	atomic_store_explicit(value, to, memory_order_relaxed); /* alone: tuning only */
 }
 
-void pabal__spin_init(struct pabal__spin *spin)
-{
-	set_hint(&spin->spin_ns, SPIN_START_NS);
-}
-
 /* relaxed, and not one step: a count that is lost by a race of two threads does no harm, a locked instruction would cost more than the wait. */
-static bool is_sampled(struct pabal__spin *spin)
+static bool is_sampled(struct pabal__doorbell_spin *spin)
 {
 	uint32_t count = atomic_load_explicit(&spin->samples, memory_order_relaxed);
 
@@ -98,7 +86,7 @@ static int pauses_of(const struct waiting *waiting)
 }
 
 /* A step: where four of five are shorter, the steps cancel. Many are too short, since the processor may read the clock before the message is there. */
-static void note_arrival(struct pabal__spin *spin, int64_t took)
+static void note_arrival(struct pabal__doorbell_spin *spin, int64_t took)
 {
 	int64_t known = hint(&spin->arrival);
 
@@ -122,7 +110,7 @@ static int look_often(const struct waiting *waiting)
 {
 	int pauses = pauses_of(waiting);
 
-	for (int i = 0; i < LOOKS; i += pauses) {
+	for (int i = 0; i < PABAL__SPIN_LOOKS; i += pauses) {
 		int r;
 
 		for (int j = 0; j < pauses; j++)
@@ -158,38 +146,28 @@ static int spin_only(const struct waiting *waiting)
 /* Spin as long as it has paid lately. */
 static int spin(const struct waiting *waiting)
 {
-	struct pabal__spin *spin = waiting->wait->spin;
-	int64_t budget = hint(&spin->spin_ns), start;
+	struct pabal__spin *spin = &waiting->wait->spin->spin;
+	int64_t budget = pabal__spin_begin(spin), start;
 	int r;
 
-	if (budget < SPIN_LEAST_NS) {
-		if (atomic_fetch_add_explicit(&spin->waits, 1, memory_order_relaxed) % SPIN_RETRY) /* alone: tuning only */
-			return PABAL__DOORBELL_WAIT;
-		budget = INT64_C(2) * SPIN_LEAST_NS;
-	}
-	r = look_often(waiting); /* before the clock is read at all */
+	if (!budget)
+		return PABAL__DOORBELL_WAIT;
 	start = pabal__clock_now();
-	while (r > 0 && pabal__clock_now() - start < budget)
+	do {
 		r = look_often(waiting);
-	if (r <= 0)
-		set_hint(&spin->spin_ns, budget * 2 < SPIN_MAX_NS ? budget * 2 : SPIN_MAX_NS);
-	else
-		set_hint(&spin->spin_ns, budget / 2);
+	} while (r > 0 && pabal__clock_now() - start < budget);
+	pabal__spin_end(spin, budget, start, r <= 0);
 	return r;
 }
 
 /* One yield: the best there is when the peer wants this very core. */
 static int yield(const struct waiting *waiting)
 {
-	struct pabal__spin *spin = waiting->wait->spin;
-	int64_t before = pabal__clock_now(), took;
+	struct pabal__spin *spin = &waiting->wait->spin->spin;
 
-	if (before < hint(&spin->yield_after))
+	if (!pabal__spin_may_yield(spin))
 		return PABAL__DOORBELL_WAIT;
-	pabal__cpu_yield();
-	took = pabal__clock_now() - before;
-	if (took > YIELD_LONG_NS)
-		set_hint(&spin->yield_after, before + took * YIELD_BAN);
+	pabal__spin_yield(spin);
 	return attempt(waiting);
 }
 
@@ -212,10 +190,11 @@ static int arm_and_sleep(struct waiting *waiting)
 	struct pabal__sleepers *sleepers = &bell->sleepers[waiting->wait->told];
 	uint32_t event = waiting->wait->event, count_in = event;
 	struct pabal__sleeper sleeper;
+	int64_t start = pabal__clock_now();
 	bool barrier;
 	int r, why;
 
-	pabal__sleepers_enter(sleepers, &sleeper, 0, pabal__clock_now(), waiting->deadline);
+	pabal__sleepers_enter(sleepers, &sleeper, 0, start, waiting->deadline);
 	for (;;) {
 		uint32_t seen = pabal__doorbell_enter(bell, count_in, &barrier);
 
@@ -236,6 +215,8 @@ static int arm_and_sleep(struct waiting *waiting)
 	}
 	pabal__doorbell_leave(bell, event);
 	pabal__sleepers_leave(sleepers, &sleeper);
+	if (r == 0 && !(bell->flags & PABAL_WAIT_BLOCK))
+		pabal__spin_slept(&waiting->wait->spin->spin, start);
 	return r;
 }
 

@@ -22,21 +22,6 @@
 #include "wait/slice.h"
 
 enum {
-	SPIN_MAX_NS = 20000, /* measured: a sleeping core takes 20 to 25 microseconds to wake; more spinning never pays */
-	SPIN_START_NS = 4000,
-	SPIN_LEAST_NS = 500, /* below this, spinning is given up */
-	SPIN_RETRY = 64,     /* waits after which it is given another chance; a guess */
-	/*
-	 * A yield that took longer gave the core to somebody who keeps it: a slice is 0.7 ms at least. A peer on this core that fills the whole mailbox, or empties
-	 * it, is done in 0.1 to 0.2 ms, and letting it saves a sleep and a wake-up. Measured, as is the next.
-	 */
-	YIELD_LONG_NS = 250000,
-	/*
-	 * It is not repeated for this many times as long: at most a hundredth of the time goes to hogs. That holds for yields after which the attempt succeeded too:
-	 * a sleeper is woken in the middle of the hog's slice, who has yielded waits for the end of it.
-	 */
-	YIELD_BAN = 100,
-	LOOKS = 16, /* looks between two looks at the clock */
 	BUSY_YIELDS = 4,
 	BUSY_NAP_NS = 50000,     /* somebody was preempted in the middle of a take: about a scheduler tick's fraction; a guess */
 	NO_BARRIER_NS = 1000000, /* a sleep for memory where there is no membarrier */
@@ -55,16 +40,6 @@ struct wait {
 	bool slice_ended; /* the last sleep ended by itself, with the bell not rung */
 	bool told;        /* the sleeper is on the list */
 };
-
-static int64_t hint(const _Atomic int64_t *value)
-{
-	return atomic_load_explicit(value, memory_order_relaxed); /* alone: tuning only */
-}
-
-static void set_hint(_Atomic int64_t *value, int64_t to)
-{
-	atomic_store_explicit(value, to, memory_order_relaxed); /* alone: tuning only */
-}
 
 static bool interrupted(const struct wait *wait)
 {
@@ -111,7 +86,7 @@ static int spin_only(struct wait *wait)
 	int r;
 
 	for (;;) {
-		for (int i = 0; i < LOOKS; i++) {
+		for (int i = 0; i < PABAL__SPIN_LOOKS; i++) {
 			r = wait->waiter->calls->attempt(wait->object);
 			if (r <= 0)
 				return r;
@@ -130,32 +105,22 @@ static int spin_only(struct wait *wait)
 	}
 }
 
-/*
- * Spin as long as it has paid lately. On how many CPUs we may run does not matter: one who is pinned to a CPU waits for one who is pinned to another, and where
- * both are on the same, spinning never pays and is given up after 7.5 microseconds, but for one in SPIN_RETRY waits.
- */
+/* Spin as long as it has paid lately. */
 static int spin(struct wait *wait, int reason)
 {
 	struct pabal__waiter *waiter = wait->waiter;
-	int64_t budget = hint(&waiter->spin_ns), start;
+	int64_t budget = pabal__spin_begin(&waiter->spin), start;
 
-	if (budget < SPIN_LEAST_NS) {
-		if (atomic_fetch_add_explicit(&waiter->waits, 1, memory_order_relaxed) % SPIN_RETRY) /* alone: tuning only */
-			return reason;
-		budget = INT64_C(2) * SPIN_LEAST_NS;
-	}
+	if (!budget)
+		return reason;
 	start = pabal__clock_now();
 	do {
-		for (int i = 0; i < LOOKS; i++) {
+		for (int i = 0; i < PABAL__SPIN_LOOKS && reason > 0; i++) {
 			pabal__cpu_pause();
 			reason = waiter->calls->attempt(wait->object);
-			if (reason <= 0) {
-				set_hint(&waiter->spin_ns, budget * 2 < SPIN_MAX_NS ? budget * 2 : SPIN_MAX_NS);
-				return reason;
-			}
 		}
-	} while (pabal__clock_now() - start < budget);
-	set_hint(&waiter->spin_ns, budget / 2);
+	} while (reason > 0 && pabal__clock_now() - start < budget);
+	pabal__spin_end(&waiter->spin, budget, start, reason <= 0);
 	return reason;
 }
 
@@ -163,14 +128,10 @@ static int spin(struct wait *wait, int reason)
 static int yield(struct wait *wait, int reason)
 {
 	struct pabal__waiter *waiter = wait->waiter;
-	int64_t before = pabal__clock_now(), took;
 
-	if (before < hint(&waiter->yield_after))
+	if (!pabal__spin_may_yield(&waiter->spin))
 		return reason;
-	pabal__cpu_yield();
-	took = pabal__clock_now() - before;
-	if (took > YIELD_LONG_NS)
-		set_hint(&waiter->yield_after, before + took * YIELD_BAN);
+	pabal__spin_yield(&waiter->spin);
 	return waiter->calls->attempt(wait->object);
 }
 
@@ -271,6 +232,8 @@ int pabal__wait(struct pabal__waiter *waiter, void *object, int reason, int64_t 
 	now = pabal__clock_now();
 	waiter->calls->before_sleep(object, now);
 	reason = wait_for(&wait, reason, now);
+	if (reason == 0 && !(waiter->flags & (PABAL_WAIT_SPIN | PABAL_WAIT_BLOCK)))
+		pabal__spin_slept(&waiter->spin, now);
 	if (wait.told)
 		pabal__sleepers_leave(waiter->sleepers, &wait.sleeper);
 	return reason;

@@ -10,6 +10,7 @@
 
 #include "wait/bell.h"
 #include "wait/sleepers.h"
+#include "wait/spin.h"
 
 /* What an attempt returns: 0 or a negative error is final; these are not. */
 enum pabal__wait_reason {
@@ -37,9 +38,7 @@ struct pabal__waiter {
 	_Atomic uint32_t *interrupts;     /* how many there were; private to the process */
 	_Atomic uint32_t *acknowledged;   /* how many of them have ended a wait */
 	uint32_t flags;                   /* PABAL_WAIT_SPIN, PABAL_WAIT_BLOCK, PABAL_RESTART */
-	_Atomic int64_t spin_ns;          /* what spinning may cost; grows when it pays */
-	_Atomic int64_t yield_after;      /* no yield before this moment */
-	_Atomic uint32_t waits;
+	struct pabal__spin spin;
 };
 
 /*

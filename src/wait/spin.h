@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wait/spin.h - how long to spin before a sleep, and whether to yield: what every adaptive wait has learned.
+ *
+ * One for each direction of a handle. All of it is tuning, read and written without an order: threads may mix it up, and it is only slower for that.
+ *
+ * A wait spins as long as that has paid lately: the budget doubles each time that it was enough, and halves each time that it was not. Once it is down to nothing, one wait in some tries for a little while.
+ *
+ * That alone has two ways of coming to rest. Two who ask and answer and both spin need a microsecond for it. Two who both sleep need the time of two wake-ups, some 50 to 200 microseconds, and neither of them would ever learn
+ * that the other one could be faster: a wait of that length is not worth spinning. So after some short sleeps there is a trial: for a while, one of them spins for as long as those sleeps took. Then the other one's
+ * short tries find the answer there, and it spins as well; the first one sees that its waits have become short. Where they have not, the next trial comes after twice as many sleeps.
+ */
+#ifndef PABAL_SRC_WAIT_SPIN_H
+#define PABAL_SRC_WAIT_SPIN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { PABAL__SPIN_LOOKS = 16 /* looks between two looks at the clock */ };
+
+struct pabal__spin {
+	_Atomic int64_t budget_ns;   /* what spinning may cost */
+	_Atomic int64_t yield_after; /* no yield before this moment */
+	_Atomic int64_t trial_ns;    /* what spinning may cost in a trial */
+	_Atomic uint32_t waits;      /* since spinning was given up */
+	_Atomic uint32_t sleeps;     /* short ones, since the last trial */
+	_Atomic uint32_t interval;   /* so many are between two trials */
+	_Atomic uint32_t trial;      /* waits that are left of a trial */
+};
+
+void pabal__spin_init(struct pabal__spin *spin);
+
+/* How long may this wait spin? 0: not at all. */
+int64_t pabal__spin_begin(struct pabal__spin *spin);
+
+/* It has spun, since the moment @start, with that budget. Did what it waited for come? */
+void pabal__spin_end(struct pabal__spin *spin, int64_t budget, int64_t start, bool came);
+
+/* What it waited for came while it slept; it fell asleep at the moment @start. */
+void pabal__spin_slept(struct pabal__spin *spin, int64_t start);
+
+/* Yields are given up for a while where they have given the core to somebody who keeps it. */
+bool pabal__spin_may_yield(const struct pabal__spin *spin);
+void pabal__spin_yield(struct pabal__spin *spin);
+
+#endif
