@@ -95,11 +95,13 @@ static void judge(struct pabal__spin *spin, int64_t took, bool came)
 
 void pabal__spin_end(struct pabal__spin *spin, int64_t budget, int64_t start, bool came)
 {
+	int64_t known = time_of(&spin->budget_ns);
+
 	if (budget > MAX_NS)
 		judge(spin, pabal__clock_now() - start, came);
-	else if (!came)
-		set_time(&spin->budget_ns, budget / 2);
-	else if (time_of(&spin->budget_ns) < MAX_NS) /* no store in each wait: another thread may have the line */
+	else if (!came) /* a try in between leaves it given up */
+		set_time(&spin->budget_ns, (known < budget ? known : budget) / 2);
+	else if (known < MAX_NS) /* no store in each wait: another thread may have the line */
 		set_time(&spin->budget_ns, budget * 2 < MAX_NS ? budget * 2 : MAX_NS);
 }
 

@@ -44,12 +44,36 @@ static uint64_t program_counter(pid_t pid)
 	return (uint64_t)ptrace(PTRACE_PEEKUSER, pid, (void *)offsetof(struct user, regs.rip), NULL);
 }
 
-/* Stop at @pc, in the first of the processor's breakpoints; 0: nowhere. false: there are none here (some virtual machines). */
-static bool break_at(pid_t pid, uint64_t pc)
+/*
+ * A breakpoint in the tracee's own copy of the code. Not one of the processor's: there are virtual machines whose kernel takes those and where they never stop anything.
+ * Where two are set, they are cleared in reverse order: their words may overlap.
+ */
+struct trap {
+	uint64_t pc;
+	long word; /* what stands there otherwise */
+};
+
+enum { HAVE_TRAPS = true, TRAP_CODE = 0xcc, TRAP_LENGTH = 1 };
+
+static bool set_trap(pid_t pid, uint64_t pc, struct trap *trap)
 {
-	if (pc && ptrace(PTRACE_POKEUSER, pid, (void *)offsetof(struct user, u_debugreg[0]), (void *)(uintptr_t)pc))
+	trap->pc = pc;
+	errno = 0;
+	trap->word = ptrace(PTRACE_PEEKTEXT, pid, (void *)(uintptr_t)pc, NULL);
+	return !errno && ptrace(PTRACE_POKETEXT, pid, (void *)(uintptr_t)pc, (void *)((trap->word & ~0xffL) | TRAP_CODE)) == 0;
+}
+
+static bool clear_trap(pid_t pid, const struct trap *trap)
+{
+	return ptrace(PTRACE_POKETEXT, pid, (void *)(uintptr_t)trap->pc, (void *)trap->word) == 0;
+}
+
+/* It has stopped by a signal: at that trap? Then it goes on with the instruction there. */
+static bool step_back(pid_t pid, int signal, const struct trap *trap)
+{
+	if (signal != SIGTRAP || program_counter(pid) != trap->pc + TRAP_LENGTH)
 		return false;
-	return ptrace(PTRACE_POKEUSER, pid, (void *)offsetof(struct user, u_debugreg[7]), (void *)(uintptr_t)(pc ? 1 : 0)) == 0;
+	return ptrace(PTRACE_POKEUSER, pid, (void *)offsetof(struct user, regs.rip), (void *)(uintptr_t)trap->pc) == 0;
 }
 #else
 static uint64_t program_counter(pid_t pid)
@@ -60,15 +84,35 @@ static uint64_t program_counter(pid_t pid)
 	return ptrace(PTRACE_GETREGSET, pid, (void *)(uintptr_t)1, &vector) ? 0 : (uint64_t)regs.pc;
 }
 
-static bool break_at(pid_t pid, uint64_t pc)
+/* None so far: all is stepped. */
+struct trap {
+	uint64_t pc;
+};
+
+enum { HAVE_TRAPS = false };
+
+static bool set_trap(pid_t pid, uint64_t pc, struct trap *trap)
 {
 	(void)pid;
-	(void)pc;
+	trap->pc = pc;
+	return false;
+}
+
+static bool clear_trap(pid_t pid, const struct trap *trap)
+{
+	(void)pid;
+	(void)trap;
+	return false;
+}
+
+static bool step_back(pid_t pid, int signal, const struct trap *trap)
+{
+	(void)pid;
+	(void)signal;
+	(void)trap;
 	return false;
 }
 #endif
-
-static bool has_breakpoints; /* found out at each crash_attach() */
 
 /* Wait until the tracee stops for us. A signal of its own is none of ours: it is seen only as a stop that is passed over. */
 static bool wait_stop(pid_t pid, int *ret_signal)
@@ -121,19 +165,31 @@ static bool step_once(pid_t pid, uint64_t *pc)
 	return true;
 }
 
+/* Run until it is about to execute one of the two; the caller finds out which. It is at neither now. */
+static bool run_to_one_of(pid_t pid, uint64_t first, uint64_t second)
+{
+	struct trap one, two;
+	int signal;
+
+	do {
+		if (!set_trap(pid, first, &one) || !set_trap(pid, second, &two) || ptrace(PTRACE_CONT, pid, NULL, NULL) || !wait_stop(pid, &signal))
+			return false;
+		if (!clear_trap(pid, &two) || !clear_trap(pid, &one))
+			return false;
+	} while (!step_back(pid, signal, &two) && !step_back(pid, signal, &one));
+	return true;
+}
+
 /* Run until the tracee is about to execute @pc. */
 static bool run_to_pc(pid_t pid, uint64_t pc)
 {
-	bool quick = break_at(pid, pc);
-	int signal = 0;
+	uint64_t at = program_counter(pid);
 
-	has_breakpoints = quick;
-
-	while (program_counter(pid) != pc)
-		if (ptrace(quick ? PTRACE_CONT : PTRACE_SINGLESTEP, pid, NULL, NULL) || !wait_stop(pid, &signal))
+	if (at != pc && HAVE_TRAPS)
+		return run_to_one_of(pid, pc, pc);
+	while (at != pc)
+		if (!step_once(pid, &at))
 			return false;
-	if (quick)
-		break_at(pid, 0);
 	return true;
 }
 
@@ -252,27 +308,17 @@ bool crash_trace_same(const struct crash_trace *one, const struct crash_trace *o
 /* Run until the tracee is at @pc for the @visit-th time, or at crash_end() if it takes another way. */
 static bool run_to_either(pid_t pid, uint64_t pc, uint32_t visit)
 {
-#if defined(__x86_64__)
-	uint64_t end = (uint64_t)(uintptr_t)crash_end, at = 0;
-	int signal;
+	uint64_t end = (uint64_t)(uintptr_t)crash_end, at = program_counter(pid);
 
-	if (ptrace(PTRACE_POKEUSER, pid, (void *)offsetof(struct user, u_debugreg[1]), (void *)(uintptr_t)end) || !break_at(pid, pc) ||
-	    ptrace(PTRACE_POKEUSER, pid, (void *)offsetof(struct user, u_debugreg[7]), (void *)(uintptr_t)5))
-		return false;
 	while (visit && at != end) {
-		if (ptrace(PTRACE_CONT, pid, NULL, NULL) || !wait_stop(pid, &signal))
+		if (at == pc && !step_once(pid, &at))
+			return false;
+		if (at != end && !run_to_one_of(pid, pc, end))
 			return false;
 		at = program_counter(pid);
 		visit -= at == pc;
 	}
-	break_at(pid, 0);
 	return at == pc;
-#else
-	(void)pid;
-	(void)pc;
-	(void)visit;
-	return false;
-#endif
 }
 
 /* To instruction @from at once, then step by step. @strict: those by the recorded way alone. */
@@ -280,7 +326,7 @@ static bool run_to(pid_t pid, const struct crash_trace *trace, uint32_t k, uint3
 {
 	uint64_t pc;
 
-	if (!has_breakpoints)
+	if (!HAVE_TRAPS)
 		from = 0;
 	if (from && !run_to_either(pid, trace->pc[from], trace->visit[from]))
 		return false;

@@ -85,7 +85,7 @@ static int wait_for(struct thing *thing, uint32_t flags, int64_t timeout_ns)
 					.interrupts = &interrupts,
 					.acknowledged = &acknowledged,
 					.flags = flags,
-					.spin_ns = 1000 };
+					.spin = { .budget_ns = 1000 } };
 
 	int r;
 
