@@ -160,6 +160,25 @@ static void across(const struct settings *settings, size_t size)
 	contest_run(&contest);
 }
 
+/* Nothing chosen: whoever waits finds out by itself that the other one has a core of its own. */
+static void across_by_default(const struct settings *settings)
+{
+	struct contest contest = { .settings = settings,
+				   .section = "round trip, nothing chosen",
+				   .placement = "pinned to two cores",
+				   .unit = "ns",
+				   .play = play,
+				   .pairs = 1,
+				   .against = "pipe" };
+
+	contest_add(&contest, &link_adaptive, 64);
+	contest_add(&contest, &channel_pabal_adaptive, 64);
+	contest_add(&contest, &channel_pipe, 64);
+	contest_add(&contest, &channel_mq, 64);
+	contest_add(&contest, &channel_socket, 64);
+	contest_run(&contest);
+}
+
 static void on_one_core(const struct settings *settings, bool with_hog)
 {
 	struct contest contest = { .settings = settings,
@@ -188,6 +207,8 @@ void measure_round_trip(const struct settings *settings)
 
 	for (size_t i = 0; settings->second >= 0 && i < sizeof sizes / sizeof sizes[0]; i++)
 		across(settings, sizes[i]);
+	if (settings->second >= 0)
+		across_by_default(settings);
 	on_one_core(settings, false);
 	on_one_core(settings, true);
 }
