@@ -20,10 +20,11 @@ enum {
 		2000, /* an answer comes within 0.1 to 1 microsecond. More would be felt where both are on one core: there a wait takes 3 microseconds */
 	/*
 	 * Sleeps that are longer are no answers that spinning could wait for. A trial lasts until the other one is sure to have had its own chance, so longer than RETRY; one that
-	 * brings nothing costs the processor time of as many short sleeps, and in the long run the part of TRIAL_WAITS in INTERVAL_MAX.
+	 * brings nothing costs the processor time of as many short sleeps, and in the long run the part of TRIAL_WAITS in INTERVAL_MAX, which is less than a hundredth.
 	 */
 	SHORT_NS = 300000,
-	TRIAL_WAITS = RETRY + RETRY / 2,
+	TRIAL_WAITS = 2 * RETRY,
+	TRIAL_MISS = RETRY / 4, /* waits that are taken off it for one in which even that was not enough: wake-ups do not all take the same time */
 	INTERVAL_MIN = 64,
 	INTERVAL_MAX = 16384,
 	/*
@@ -83,12 +84,14 @@ int64_t pabal__spin_begin(struct pabal__spin *spin)
 /* A wait of a trial is over. */
 static void judge(struct pabal__spin *spin, int64_t took, bool came)
 {
-	uint32_t interval = count_of(&spin->interval);
+	uint32_t interval = count_of(&spin->interval), left = count_of(&spin->trial);
 	bool faster = came && took < MAX_NS;
 
-	if (came && !faster && count_of(&spin->trial))
+	if (!came)
+		left = left > TRIAL_MISS ? left - TRIAL_MISS : 0;
+	set_count(&spin->trial, faster ? 0 : left);
+	if (left && !faster)
 		return;
-	set_count(&spin->trial, 0);
 	set_count(&spin->interval, faster ? INTERVAL_MIN : interval < INTERVAL_MAX ? interval * 2 : INTERVAL_MAX);
 	set_time(&spin->budget_ns, faster ? MAX_NS : 0);
 }

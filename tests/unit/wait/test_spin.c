@@ -30,7 +30,7 @@ static void give_up_spinning(struct pabal__spin *spin)
 
 static void what_pays_gets_more(void **state)
 {
-	static const int64_t expected[] = { START, 2 * START, 4 * START, MOST, MOST };
+	static const int64_t expected[] = { START, INT64_C(2) * START, INT64_C(4) * START, MOST, MOST };
 	struct pabal__spin spin = { 0 };
 
 	(void)state;
