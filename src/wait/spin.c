@@ -25,7 +25,8 @@ enum {
 	SHORT_NS = 300000,
 	TRIAL_WAITS = 2 * RETRY,
 	TRIAL_MISS = RETRY / 4, /* waits that are taken off it for one in which even that was not enough: wake-ups do not all take the same time */
-	INTERVAL_MIN = 64,
+	RELAPSE_WAITS = 8,      /* a guess: to be answered quickly again takes one */
+	INTERVAL_MIN = 32,
 	INTERVAL_MAX = 16384,
 	/*
 	 * A yield that took longer gave the core to somebody who keeps it: a slice is 0.7 ms at least. A peer on this core that fills the whole mailbox, or empties
@@ -108,6 +109,13 @@ void pabal__spin_end(struct pabal__spin *spin, int64_t budget, int64_t start, bo
 		set_time(&spin->budget_ns, budget * 2 < MAX_NS ? budget * 2 : MAX_NS);
 }
 
+static void begin_trial(struct pabal__spin *spin, int64_t slept, uint32_t waits)
+{
+	set_time(&spin->trial_ns, MAX_NS + 2 * slept);
+	set_count(&spin->trial, waits);
+	set_count(&spin->sleeps, 0);
+}
+
 void pabal__spin_slept(struct pabal__spin *spin, int64_t start)
 {
 	int64_t took = pabal__clock_now() - start;
@@ -115,12 +123,12 @@ void pabal__spin_slept(struct pabal__spin *spin, int64_t start)
 
 	if (took > SHORT_NS)
 		return;
-	if (sleeps >= count_of(&spin->interval)) {
-		sleeps = 0;
-		set_time(&spin->trial_ns, MAX_NS + 2 * took);
-		set_count(&spin->trial, TRIAL_WAITS);
-	}
-	set_count(&spin->sleeps, sleeps);
+	if (time_of(&spin->budget_ns) == MAX_NS / 2) /* the first time that all was not enough */
+		begin_trial(spin, took, RELAPSE_WAITS);
+	else if (sleeps >= count_of(&spin->interval))
+		begin_trial(spin, took, TRIAL_WAITS);
+	else
+		set_count(&spin->sleeps, sleeps);
 }
 
 bool pabal__spin_may_yield(const struct pabal__spin *spin)
