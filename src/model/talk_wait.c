@@ -305,7 +305,7 @@ static int wait_for(struct pabal__talk *talk, int64_t timeout_ns)
 	pabal__tell_woke(&self->holder, told);
 	pabal__tell_end(&self->holder, own);
 	if (r == 0 && !(self->flags & (PABAL_WAIT_SPIN | PABAL_WAIT_BLOCK)))
-		pabal__spin_slept(&self->spin, start);
+		pabal__spin_slept(&self->spin, pabal__clock_now() - start);
 	return r;
 }
 

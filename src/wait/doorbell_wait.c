@@ -216,7 +216,7 @@ static int arm_and_sleep(struct waiting *waiting)
 	pabal__doorbell_leave(bell, event);
 	pabal__sleepers_leave(sleepers, &sleeper);
 	if (r == 0 && !(bell->flags & PABAL_WAIT_BLOCK))
-		pabal__spin_slept(&waiting->wait->spin->spin, start);
+		pabal__spin_slept(&waiting->wait->spin->spin, pabal__clock_now() - start);
 	return r;
 }
 

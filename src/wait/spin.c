@@ -7,7 +7,6 @@
  */
 #include "wait/spin.h"
 
-#include "platform/clock.h"
 #include "platform/cpu.h"
 
 enum {
@@ -97,12 +96,12 @@ static void judge(struct pabal__spin *spin, int64_t took, bool came)
 	set_time(&spin->budget_ns, faster ? MAX_NS : 0);
 }
 
-void pabal__spin_end(struct pabal__spin *spin, int64_t budget, int64_t start, bool came)
+void pabal__spin_learn(struct pabal__spin *spin, int64_t budget, int64_t took, bool came)
 {
 	int64_t known = time_of(&spin->budget_ns);
 
 	if (budget > MAX_NS)
-		judge(spin, pabal__clock_now() - start, came);
+		judge(spin, took, came);
 	else if (!came) /* a try in between leaves it given up */
 		set_time(&spin->budget_ns, (known < budget ? known : budget) / 2);
 	else if (known < MAX_NS) /* no store in each wait: another thread may have the line */
@@ -116,9 +115,8 @@ static void begin_trial(struct pabal__spin *spin, int64_t slept, uint32_t waits)
 	set_count(&spin->sleeps, 0);
 }
 
-void pabal__spin_slept(struct pabal__spin *spin, int64_t start)
+void pabal__spin_slept(struct pabal__spin *spin, int64_t took)
 {
-	int64_t took = pabal__clock_now() - start;
 	uint32_t sleeps = count_of(&spin->sleeps) + 1;
 
 	if (took > SHORT_NS)

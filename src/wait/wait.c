@@ -233,7 +233,7 @@ int pabal__wait(struct pabal__waiter *waiter, void *object, int reason, int64_t 
 	waiter->calls->before_sleep(object, now);
 	reason = wait_for(&wait, reason, now);
 	if (reason == 0 && !(waiter->flags & (PABAL_WAIT_SPIN | PABAL_WAIT_BLOCK)))
-		pabal__spin_slept(&waiter->spin, now);
+		pabal__spin_slept(&waiter->spin, pabal__clock_now() - now);
 	if (wait.told)
 		pabal__sleepers_leave(waiter->sleepers, &wait.sleeper);
 	return reason;

@@ -2,7 +2,7 @@
 /*
  * test_spin - what an adaptive wait learns, and that two who ask and answer do not stay asleep for good.
  *
- * Time is made up: a wait that took so long began so long before now. It only ever takes longer than it is said to, when somebody else gets the processor; nothing here depends on that.
+ * Time is made up: each wait is said to have taken so long.
  */
 #include "wait/spin.h"
 
@@ -17,15 +17,10 @@ enum {
 	WAKE = 50000,
 };
 
-static int64_t ago(int64_t duration)
-{
-	return pabal__clock_now() - duration;
-}
-
 static void give_up_spinning(struct pabal__spin *spin)
 {
 	for (int64_t budget = pabal__spin_begin(spin); budget; budget = pabal__spin_begin(spin))
-		pabal__spin_end(spin, budget, ago(budget), false);
+		pabal__spin_learn(spin, budget, budget, false);
 }
 
 static void what_pays_gets_more(void **state)
@@ -37,9 +32,9 @@ static void what_pays_gets_more(void **state)
 	pabal__spin_init(&spin);
 	for (int i = 0; i < 5; i++) {
 		assert_int_equal(pabal__spin_begin(&spin), expected[i]);
-		pabal__spin_end(&spin, expected[i], ago(QUICK), true);
+		pabal__spin_learn(&spin, expected[i], QUICK, true);
 	}
-	pabal__spin_end(&spin, MOST, ago(MOST), false);
+	pabal__spin_learn(&spin, MOST, MOST, false);
 	assert_int_equal(pabal__spin_begin(&spin), MOST / 2);
 }
 
@@ -56,7 +51,7 @@ static void what_never_pays_is_tried_now_and_then(void **state)
 
 		tries += budget != 0;
 		if (budget)
-			pabal__spin_end(&spin, budget, ago(budget), false);
+			pabal__spin_learn(&spin, budget, budget, false);
 	}
 	assert_int_equal(tries, 100);
 }
@@ -69,9 +64,9 @@ static bool wait_once(struct pabal__spin *spin, int64_t needs, bool *ret_trial)
 
 	*ret_trial = budget > MOST;
 	if (budget)
-		pabal__spin_end(spin, budget, ago(came ? needs : budget), came);
+		pabal__spin_learn(spin, budget, came ? needs : budget, came);
 	if (!came)
-		pabal__spin_slept(spin, ago(needs));
+		pabal__spin_slept(spin, needs);
 	return came;
 }
 
