@@ -64,7 +64,9 @@ int pabal__link_wait(struct pabal_link *link, int (*attempt)(void *object), void
 					     .object = object,
 					     .event = event & ~(uint32_t)PABAL__DOORBELL_REPLY,
 					     .told = event & PABAL__DOORBELL_REPLY ? PABAL__TOLD_REPLY : event - 1,
-					     .spin = event == PABAL__DOORBELL_ROOM ? &link->sending.spin : &link->receiving.spin };
+					     .spin = event == PABAL__DOORBELL_ROOM ? &link->sending.spin : &link->receiving.spin,
+					     /* relaxed: a hint */
+					     .run = atomic_load_explicit(&link->receiving.reader.before, memory_order_relaxed) };
 
 	if (timeout_ns == PABAL_NOWAIT)
 		return try_again(link, attempt, object, wait.event, event & PABAL__DOORBELL_REPLY);

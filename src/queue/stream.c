@@ -74,7 +74,8 @@ void pabal__reader_init(struct pabal__reader *reader, struct pabal__half *mine, 
 	reader->next = PABAL__STREAM_FIRST;
 	reader->sequence = PABAL__STREAM_SEQUENCE;
 	reader->length = 0;
-	reader->flows = false;
+	reader->run = 0;
+	atomic_init(&reader->before, 0);
 }
 
 /* Where the gap lies next. */

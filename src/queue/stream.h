@@ -101,8 +101,9 @@ struct pabal__reader {
 	_Atomic uint64_t *position; /* our word */
 	uint64_t next;
 	uint32_t sequence;
-	uint32_t length; /* of the last message: the next one is probably alike */
-	bool flows;      /* the last message was there before it was looked for */
+	uint32_t length;         /* of the last message: the next one is probably alike */
+	uint32_t run;            /* messages since the last look in vain */
+	_Atomic uint32_t before; /* the same, at that look: a hint for who waits, without a lock */
 };
 
 /* Bytes of one side's memory; 0: @memory_max is out of range (1 to 2^40). Everything before the arena is to be backed by real memory at once. */
@@ -276,7 +277,9 @@ static inline const unsigned char *pabal__reader_content(const struct pabal__rea
  */
 static inline void pabal__reader_expect(struct pabal__reader *reader)
 {
-	reader->flows = false;
+	if (reader->run) /* relaxed: a hint */
+		atomic_store_explicit(&reader->before, reader->run, memory_order_relaxed);
+	reader->run = 0;
 	if (reader->length > 48)
 		__builtin_prefetch(pabal__reader_content(reader) + 56);
 }
@@ -287,11 +290,10 @@ static inline void pabal__reader_consume(struct pabal__reader *reader, uint32_t 
 	reader->length = pabal__stream_length_of(header);
 	reader->next = pabal__stream_after(reader->next, pabal__stream_cells(reader->length));
 	reader->sequence++;
-	if (reader->flows) { /* more is there, probably: ahead of what the processor fetches by itself. Measured */
+	if (reader->run++) { /* more is there, probably: ahead of what the processor fetches by itself. Measured */
 		__builtin_prefetch(reader->ring + pabal__stream_offset(reader->next + PABAL__STREAM_AHEAD));
 		__builtin_prefetch(reader->ring + pabal__stream_offset(reader->next + PABAL__STREAM_AHEAD + 64));
 	}
-	reader->flows = true;
 	/* release: our reads are done; pairs with the acquire in pabal__writer_look_for_room() */
 	atomic_store_explicit(reader->position, reader->next, PABAL__FAULT(POSITION_RELAXED) ? memory_order_relaxed : memory_order_release);
 }

@@ -122,11 +122,19 @@ static int look_often(const struct waiting *waiting)
 	return PABAL__DOORBELL_WAIT;
 }
 
+/* For the beginning of a wait. */
+static void let_writer_get_ahead(const struct waiting *waiting)
+{
+	if (waiting->wait->event == PABAL__DOORBELL_MESSAGE && pabal__lull_is_due(&waiting->wait->spin->lulls, waiting->wait->run))
+		pabal__lull(waiting->bell->ticks_5us);
+}
+
 /* PABAL_WAIT_SPIN: never sleep. */
 static int spin_only(const struct waiting *waiting)
 {
 	struct pabal__doorbell *bell = waiting->bell;
 
+	let_writer_get_ahead(waiting);
 	for (uint32_t round = 1;; round++) {
 		int r = look_often(waiting);
 
@@ -153,6 +161,7 @@ static int spin(const struct waiting *waiting)
 	if (!budget)
 		return PABAL__DOORBELL_WAIT;
 	start = pabal__clock_now();
+	let_writer_get_ahead(waiting);
 	do {
 		r = look_often(waiting);
 	} while (r > 0 && pabal__clock_now() - start < budget);
