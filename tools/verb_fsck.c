@@ -9,6 +9,7 @@
 
 #include <pabal/base.h>
 
+#include "absent.h"
 #include "json.h"
 #include "object.h"
 #include "options.h"
@@ -83,17 +84,23 @@ int verb_fsck(int argc, char **argv)
 	};
 	struct look arguments = { 0 };
 	struct pabal_check_result result = { 0 };
+	const char *name;
+	uint32_t kind;
 	int r, status = STATUS_DONE;
 
 	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-	if (process_name(arguments.name))
+	name = plain_name(arguments.name);
+	kind = object_find_kind(name);
+	if (kind == PABAL_KIND_PROCESS)
 		return report("'%s' is a process: it has no blocks to account for; \"pabal show %s\" tells about it", arguments.name, arguments.name);
-	r = pabal_check(arguments.name, &result);
+	if (process_name(arguments.name))
+		return report_no_process(name, "fsck");
+	r = pabal_check(name, &result);
 	if (r < 0 && result.lost == 0 && result.corrupt == 0)
 		return report_call(r); /* it could not be opened: there is no account */
 	if (arguments.json)
 		status = print_json(&arguments, &result, r == 0);
-	else if (object_find_kind(arguments.name) == PABAL_KIND_REGION)
+	else if (kind == PABAL_KIND_REGION)
 		print_locks(&result);
 	else
 		print_text(&result);

@@ -8,6 +8,7 @@
 
 #include <pabal/pabal.h>
 
+#include "absent.h"
 #include "object.h"
 #include "options.h"
 #include "report.h"
@@ -35,9 +36,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
 }
 
 /* What it is decides by which call it goes; what cannot be looked into is a mailbox until that call says otherwise. What is not there is none of any kind. */
-static int destroy(const char *name)
+static int destroy(const char *name, uint32_t kind)
 {
-	uint32_t kind = object_find_kind(name);
 	int r = kind ? 0 : pabal_check(name, NULL);
 
 	if (r == -ENOENT)
@@ -52,6 +52,20 @@ static int destroy(const char *name)
 	}
 }
 
+static int remove_one(const char *text)
+{
+	const char *name = plain_name(text);
+	uint32_t kind = object_find_kind(name);
+	int r;
+
+	if (kind == PABAL_KIND_PROCESS)
+		return report("'%s' is a process: its name goes when the process ends, and \"pabal gc\" removes what the dead left", text);
+	if (process_name(text))
+		return report_no_process(name, "rm");
+	r = destroy(name, kind);
+	return r < 0 ? report_call(r) : STATUS_DONE;
+}
+
 int verb_rm(int argc, char **argv)
 {
 	static const struct argp argp = {
@@ -59,20 +73,16 @@ int verb_rm(int argc, char **argv)
 		NULL, NULL,  NULL,
 	};
 	struct names names = { .names = calloc((size_t)argc, sizeof(*names.names)) };
-	int r, status = STATUS_DONE;
+	int status = STATUS_DONE;
 
 	if (!names.names)
 		return report("out of memory");
 	argp_parse(&argp, argc, argv, 0, NULL, &names);
 	for (int i = 0; i < names.count; i++) {
-		if (process_name(names.names[i]) || object_find_kind(names.names[i]) == PABAL_KIND_PROCESS) {
-			status = report("'%s' is a process: its name goes when the process ends, and \"pabal gc\" removes what the dead left",
-					names.names[i]);
-			continue;
-		}
-		r = destroy(names.names[i]);
-		if (r < 0)
-			status = report_call(r);
+		int removed = remove_one(names.names[i]);
+
+		if (removed != STATUS_DONE)
+			status = removed;
 	}
 	free(names.names);
 	return status;

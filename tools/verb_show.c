@@ -11,6 +11,7 @@
 
 #include <pabal/mailbox.h>
 
+#include "absent.h"
 #include "json.h"
 #include "object.h"
 #include "options.h"
@@ -144,17 +145,6 @@ static void print_participants(const struct object *object)
 	}
 }
 
-/* A name that is not listed: let the library say why, it knows whether there is no such file or one that is not ours. */
-static int report_absent(const char *name)
-{
-	int r = pabal_check(name, NULL); /* of any kind */
-
-	if (r < 0)
-		return report_call(r);
-	/* made in this very moment */
-	return report("'%s' is there only now; try again", name);
-}
-
 int verb_show(int argc, char **argv)
 {
 	static const struct argp argp = { look_options, parse_look,
@@ -175,7 +165,7 @@ int verb_show(int argc, char **argv)
 	if (r < 0 && r != -ENOENT)
 		return report_call(r);
 	if (is_process && (!search.found || search.info.kind != PABAL_KIND_PROCESS))
-		return report("nobody has announced '%s'", arguments.name);
+		return report_no_process(arguments.name, "show");
 	if (!search.found)
 		return report_absent(arguments.name);
 	r = object_read(&object, &search.info);

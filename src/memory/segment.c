@@ -171,13 +171,16 @@ static int check_file(const struct pabal__directory *directory, struct pabal__se
 
 static int choose_kind(struct pabal__segment *segment, uint32_t number, const struct pabal__segment_kind *const *kinds)
 {
+	const char *wanted;
+
 	for (int i = 0; kinds[i]; i++)
 		if (kinds[i]->number == number)
 			segment->kind = kinds[i];
 	if (segment->kind)
 		return 0;
-	return pabal__fail(-EINVAL, "'%s' is a %s, not a %s: use the calls of its kind, or another name", segment->name, kind_word(number),
-			   wanted_word(kinds));
+	wanted = wanted_word(kinds);
+	return pabal__fail(-EINVAL, "'%s' is a %s, not a%s %s: use the calls of its kind, or another name", segment->name, kind_word(number),
+			   *wanted == 'o' ? "n" : "", wanted);
 }
 
 /* Does every bit of the shape mean something to us? */

@@ -51,6 +51,8 @@ static void a_name_of_another_kind(void **state)
 	say_something_else();
 	assert_int_equal(pabal_process_announce("dir", NULL, &other), -EEXIST);
 	expect_said("'dir' in");
+	assert_int_equal(pabal_check("me", NULL), -EINVAL);
+	expect_said("'me' is a process, not an object");
 	assert_int_equal(rmdir(path_of("dir")), 0);
 	pabal_mailbox_close(mailbox);
 	assert_int_equal(pabal_mailbox_destroy("mb"), 0);
