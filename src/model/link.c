@@ -27,13 +27,28 @@ int pabal__link_refuse(const struct pabal_link *link)
 	return pabal__fail_with(-EINVAL, "the time-out is negative: PABAL_NOWAIT, PABAL_FOREVER or nanoseconds");
 }
 
-int pabal__link_words(int error)
+/* What the call looked for, and did not find. */
+static int say_not_now(int error, uint32_t event)
+{
+	bool late = error == -ETIMEDOUT;
+
+	if (event & PABAL__DOORBELL_REPLY)
+		return pabal__fail_with(error, late ? "the time was up before the reply came"
+						    : "not now: the reply has not come yet; give a time-out to wait");
+	if (event & PABAL__DOORBELL_MESSAGE)
+		return pabal__fail_with(error, late ? "the time was up before the link had a message"
+						    : "not now: the link is empty; give a time-out to wait");
+	return pabal__fail_with(
+		error, late ? "the time was up before the link had room, in its ring and its memory, for the message"
+			    : "not now: the link is full: it has no room, in its ring or its memory, for the message; give a time-out to wait");
+}
+
+int pabal__link_words(int error, uint32_t event)
 {
 	switch (error) {
 	case -EAGAIN:
-		return pabal__fail_with(error, "not now: the link has no message, or no room; give a time-out to wait");
 	case -ETIMEDOUT:
-		return pabal__fail_with(error, "the time was up before the link had a message, or room");
+		return say_not_now(error, event);
 	case -EINTR:
 		return pabal__fail_with(error, "a signal handler ran while the call waited: call again, or announce with PABAL_RESTART");
 	case -ECANCELED:

@@ -171,13 +171,13 @@ void pabal__link_wake_read(struct pabal_link *link);
 
 /* Why pabal__link_check() refuses. */
 int pabal__link_refuse(const struct pabal_link *link) __attribute__((cold));
-/* The sentence for an error that came without one. Formats nothing where it may happen often. */
-int pabal__link_words(int error) __attribute__((cold));
+/* The sentence for an error that came without one. @event: what was waited for, as in pabal__link_wait(). Formats nothing where it may happen often. */
+int pabal__link_words(int error, uint32_t event) __attribute__((cold));
 
 /* The same; the value is @error. In the header, so that compilers and analysers see it. */
-static inline int pabal__link_say(int error)
+static inline int pabal__link_say(int error, uint32_t event)
 {
-	return pabal__keep(error, pabal__link_words(error));
+	return pabal__keep(error, pabal__link_words(error, event));
 }
 
 /* Is this handle fit for use? */

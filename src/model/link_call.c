@@ -234,6 +234,17 @@ static int deliver(struct pabal_link *link, struct pabal__parked *reply, void *d
 	return r;
 }
 
+static int say_no_reply(struct pabal_link *link, int error)
+{
+	bool entered = pabal__link_enter(link, &link->receiving.lock), full = link->receiving.parked_full;
+
+	pabal__link_leave(&link->receiving.lock, entered);
+	if (full)
+		return pabal__fail_with(error,
+					"so many messages were put aside that the reply cannot be looked for behind them: receive some of them");
+	return pabal__link_say(error, PABAL__DOORBELL_REPLY);
+}
+
 int pabal_link_call_finish(pabal_link *link, uint64_t call, void *reply, size_t reply_size_max, size_t *ret_reply_size, int64_t timeout_ns)
 {
 	struct finish finish = { .link = link, .call = call };
@@ -250,13 +261,15 @@ int pabal_link_call_finish(pabal_link *link, uint64_t call, void *reply, size_t 
 	if (r == -EINVAL)
 		return pabal__fail_with(r, "no such call is under way on this link: it was finished already, or is another's");
 	if (r == -EAGAIN)
-		return pabal__link_say(r);
+		return say_no_reply(link, r);
 	parked = end(link, call);
 	if (r == 0 && parked)
 		return deliver(link, parked, reply, reply_size_max, ret_reply_size);
 	if (parked)
 		pabal__parked_free(link, parked);
-	return r < 0 ? pabal__link_say(r) : pabal__fail_with(-EINVAL, "another thread finished this call");
+	if (r == -ETIMEDOUT)
+		return say_no_reply(link, r);
+	return r < 0 ? pabal__link_say(r, PABAL__DOORBELL_REPLY) : pabal__fail_with(-EINVAL, "another thread finished this call");
 }
 
 int pabal_link_call_start(pabal_link *link, const void *request, size_t request_size, uint64_t *ret_call, int64_t timeout_ns)
@@ -279,7 +292,7 @@ int pabal_link_call_start(pabal_link *link, const void *request, size_t request_
 	r = pabal__link_send_message(&send, timeout_ns);
 	if (r < 0) {
 		take_back(link, send.extra.call);
-		return pabal__link_say(r);
+		return pabal__link_say(r, PABAL__DOORBELL_ROOM);
 	}
 	*ret_call = send.extra.call;
 	return 0;
@@ -358,7 +371,7 @@ int pabal_link_reply(pabal_link *link, const struct pabal_message *request, cons
 	r = pabal__link_send_message(&send, timeout_ns);
 	if (r < 0) {
 		unclaim(link, request, send.extra.call);
-		return pabal__link_say(r);
+		return pabal__link_say(r, PABAL__DOORBELL_ROOM);
 	}
 	return 0;
 }

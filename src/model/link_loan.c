@@ -111,7 +111,7 @@ static PABAL__LONG_WAY int loan_any(pabal_link *link, size_t size, struct pabal_
 	if (__builtin_expect(r > 0, 0))
 		r = loan_large(link, size, ret_loan, timeout_ns);
 	if (__builtin_expect(r < 0, 0))
-		return pabal__link_say(r);
+		return pabal__link_say(r, PABAL__DOORBELL_ROOM);
 	ret_loan->size = size;
 	ret_loan->reserved[LOAN_HANDLE] = (uintptr_t)link;
 	return 0;
@@ -249,7 +249,7 @@ static int commit_or_wait(pabal_link *link, struct pabal_loan *loan, size_t size
 		forget(loan);
 	if (r == -EINVAL)
 		return pabal__fail_with(r, "this is no loan of this link: it was committed or cancelled already, or is another's");
-	return r < 0 ? pabal__link_say(r) : 0;
+	return r < 0 ? pabal__link_say(r, PABAL__DOORBELL_ROOM) : 0;
 }
 
 /* A large loan, and room for its entry, which lies where no loan does. Under the lock, the peer lives. */

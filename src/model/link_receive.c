@@ -114,7 +114,7 @@ static PABAL__LONG_WAY int receive_any(pabal_link *link, void *data, size_t size
 	if (r == -EMSGSIZE)
 		return pabal__fail(r, "the message has %zu bytes, the buffer %zu: it stays the next; receive it with a larger buffer", receive.size,
 				   size_max);
-	return pabal__link_say(r);
+	return pabal__link_say(r, PABAL__DOORBELL_MESSAGE);
 }
 
 /* The usual case, short: a small message is there, and nobody else receives. */
@@ -289,7 +289,7 @@ static PABAL__LONG_WAY int take_any(pabal_link *link, struct pabal_message *ret_
 
 	if (r > 0)
 		r = pabal__link_wait(link, attempt_take, &take, PABAL__DOORBELL_MESSAGE, timeout_ns);
-	return __builtin_expect(r == 0, 1) ? 0 : pabal__link_say(r);
+	return __builtin_expect(r == 0, 1) ? 0 : pabal__link_say(r, PABAL__DOORBELL_MESSAGE);
 }
 
 static PABAL__LONG_WAY int take_checked(pabal_link *link, const struct pabal_take_opts *opts, struct pabal_message *ret_message, int64_t timeout_ns)

@@ -291,6 +291,17 @@ static int read_opts(const struct pabal_message_opts *given, struct pabal__link_
 	return 0;
 }
 
+/* Beside the link, the kernel may have no room for what goes with the message. */
+static __attribute__((cold)) int say_unsent(const struct pabal__link_send *send, int error)
+{
+	if (send->extra.fd_count && error == -EAGAIN)
+		return pabal__fail_with(error, "not now: the link has no room for the message, or the kernel has none for its descriptors; give a "
+					       "time-out to wait");
+	if (send->extra.fd_count && error == -ETIMEDOUT)
+		return pabal__fail_with(error, "the time was up before the link had room for the message, and the kernel for its descriptors");
+	return pabal__link_say(error, PABAL__DOORBELL_ROOM);
+}
+
 int pabal_link_send_with(pabal_link *link, const struct pabal_message_opts *message, const void *data, size_t size, int64_t timeout_ns)
 {
 	struct pabal__link_send send = { .link = link, .data = data, .size = size, .node = PABAL__ARENA_NONE };
@@ -303,7 +314,7 @@ int pabal_link_send_with(pabal_link *link, const struct pabal_message_opts *mess
 	if (r < 0)
 		return r;
 	r = pabal__link_send_message(&send, timeout_ns);
-	return __builtin_expect(r == 0, 1) ? 0 : pabal__link_say(r);
+	return __builtin_expect(r == 0, 1) ? 0 : say_unsent(&send, r);
 }
 
 /* The usual case, short: a small message, room, and a peer that lives. false: do it the long way. Under the lock. */

@@ -10,6 +10,32 @@
 #include "base/error.h"
 #include "model/process.h"
 
+/* What the call waited for last, or would have. */
+static int say_not_now(const struct pabal__talk *talk, int error)
+{
+	bool late = error == -ETIMEDOUT;
+
+	switch (talk->what) {
+	case PABAL_WAITS_MESSAGE:
+		if (talk->peer)
+			return pabal__fail_with(error, late ? "the time was up before that process had sent a message"
+							    : "not now: there is no message from that process; give a time-out to wait");
+		return pabal__fail_with(error, late ? "the time was up before there was a message, from any process"
+						    : "not now: there is no message, from any process; give a time-out to wait");
+	case PABAL_WAITS_PEER:
+		if (talk->peer)
+			return pabal__fail_with(error, late ? "the time was up before that process had answered: there is no link before it does"
+							    : "not now: that process has not answered yet, and there is no link before it does; "
+							      "give a time-out to wait");
+		return pabal__fail_with(error, late ? "the time was up before any process had linked"
+						    : "not now: no process has linked since the last one was accepted; give a time-out to wait");
+	case PABAL_WAITS_ROOM:
+		return pabal__link_say(error, PABAL__DOORBELL_ROOM);
+	default: /* between two looks */
+		return pabal__fail_with(error, "another thread closed the link meanwhile: the next call looks for one anew");
+	}
+}
+
 /* The sentence for an error that came without one. */
 static int say(const struct pabal__talk *talk, int error)
 {
@@ -17,12 +43,11 @@ static int say(const struct pabal__talk *talk, int error)
 
 	switch (error) {
 	case -EAGAIN:
-		return pabal__fail_with(error, "not now: there is nothing, or no room, or the link is not open yet; give a time-out to wait");
+	case -ETIMEDOUT:
+		return say_not_now(talk, error);
 	case -ENOENT:
 		return pabal__fail(error, "no process named '%s' in %s: nobody has announced it; give a time-out to wait for it", peer,
 				   talk->self->directory.path);
-	case -ETIMEDOUT:
-		return pabal__fail_with(error, "the time was up before there was a message, room, or an answer");
 	case -EINTR:
 		return pabal__fail_with(error, "a signal handler ran while the call waited: call again, or announce with PABAL_RESTART");
 	case -ECANCELED:
@@ -36,7 +61,9 @@ static int say(const struct pabal__talk *talk, int error)
 	case -EPROTO:
 		return pabal__fail(error, "'%s' speaks another version of the link than this library: upgrade the older one", peer);
 	case -EMSGSIZE:
-		return pabal__fail_with(error, "the message is larger than the buffer, or than memory_max: it stays, or was not sent");
+		return talk->reads ? pabal__fail_with(error, "the message is larger than the buffer: it stays the next; receive it with a larger one")
+				   : pabal__fail(error, "the message has %zu bytes, this process can send %llu: announce with a larger memory_max",
+						 talk->size, (unsigned long long)talk->self->memory_max);
 	case -EMFILE:
 		return pabal__fail(error, "no descriptors left, here or in '%s', to open a link", peer);
 	case -EBADF:
@@ -68,8 +95,12 @@ int pabal__talk_end(struct pabal__talk *talk, int r)
 		said = r < 0 && r == talk->opening->error && talk->opening->words[0];
 		if (said)
 			pabal__say("%s", talk->opening->words);
-		if (r == -EAGAIN && talk->opening->state == PABAL__ASK_ABSENT)
+		if (talk->opening->state == PABAL__ASK_ABSENT && r == -EAGAIN)
 			r = -ENOENT;
+		if (talk->opening->state == PABAL__ASK_ABSENT && r == -ETIMEDOUT && talk->what == PABAL_WAITS_PEER) {
+			said = true;
+			pabal__fail(r, "the time was up before anybody announced '%s'", talk->peer);
+		}
 		pabal__ask_end(talk->self, talk->opening);
 	}
 	return r < 0 && !said ? say(talk, r) : r;

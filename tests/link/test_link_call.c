@@ -182,6 +182,7 @@ static void a_call_that_does_not_start_is_not_counted(void **state)
 	while (pabal_link_send(links[0], "x", 1, PABAL_NOWAIT) == 0) {
 	}
 	assert_int_equal(pabal_link_call_start(links[0], "?", 1, &call, PABAL_NOWAIT), -EAGAIN);
+	assert_non_null(strstr(pabal_error_detail(), "the link is full"));
 	assert_int_equal(link_stats_of(links[0]).calls, 1);
 	assert_int_equal(link_stats_of(links[0]).calls_open, 1);
 	close_both(links);
@@ -201,6 +202,7 @@ static uint64_t overfill(pabal_link *links[2], uint64_t call)
 			sent++;
 		assert_int_equal(pabal_link_call_finish(links[0], call, &byte, 1, NULL, PABAL_NOWAIT), -EAGAIN);
 	} while (sent > before);
+	assert_non_null(strstr(pabal_error_detail(), "put aside"));
 	return sent;
 }
 

@@ -79,7 +79,7 @@ static void each_refusal_has_its_own_sentence(void **state)
 		assert_non_null(strstr(pabal_error_detail(), "is not open"));
 		fds[0] = good;
 	}
-	pabal__link_words(-EUCLEAN);
+	pabal__link_words(-EUCLEAN, 0);
 	assert_non_null(strstr(pabal_error_detail(), strerror(EUCLEAN)));
 	close(links[0]->fds_out);
 	links[0]->fds_out = -1;
@@ -126,6 +126,9 @@ static int fill_one_link_and_send_on_another(void *data)
 	}
 	child_equal(r, -EAGAIN);
 	child_equal(pabal_link_send_with(others[0], &many, "x", 1, PABAL_NOWAIT), -EAGAIN);
+	child_check(strstr(pabal_error_detail(), "the kernel has none for its descriptors"));
+	child_equal(pabal_link_send_with(others[0], &many, "x", 1, 1000000), -ETIMEDOUT);
+	child_check(strstr(pabal_error_detail(), "the kernel for its descriptors"));
 	child_check(pthread_create(&thread, NULL, send_many, others[0]) == 0);
 	child_check(eventually(has_slept, others[0]));
 	child_equal(atomic_load(&done), 0);

@@ -67,6 +67,48 @@ static void time_is_up(void **state)
 	}
 }
 
+static void expect_said(int r, int wanted, const char *words)
+{
+	assert_int_equal(r, wanted);
+	if (!strstr(pabal_error_detail(), words))
+		fail_msg("nothing like '%s' in: %s", words, pabal_error_detail());
+}
+
+/* Whoever finds nothing is told what he did not find: no call says what another one waits for. */
+static void what_was_not_there_is_said(void **state)
+{
+	struct pabal_message message;
+	struct pabal_loan loan, other;
+	pabal_link *links[2];
+	uint64_t call;
+	char byte;
+
+	(void)state;
+	link_pair_default(0, links);
+	expect_said(pabal_link_receive(links[0], &byte, 1, NULL, PABAL_NOWAIT), -EAGAIN, "the link is empty");
+	expect_said(pabal_link_receive(links[0], &byte, 1, NULL, 1000000), -ETIMEDOUT, "before the link had a message");
+	expect_said(pabal_link_take(links[0], NULL, &message, PABAL_NOWAIT), -EAGAIN, "the link is empty");
+	expect_said(pabal_link_take(links[0], NULL, &message, 1000000), -ETIMEDOUT, "before the link had a message");
+	assert_int_equal(pabal_link_call_start(links[0], "?", 1, &call, PABAL_NOWAIT), 0);
+	expect_said(pabal_link_call_finish(links[0], call, &byte, 1, NULL, PABAL_NOWAIT), -EAGAIN, "not now: the reply");
+	expect_said(pabal_link_call_finish(links[0], call, &byte, 1, NULL, 1000000), -ETIMEDOUT, "before the reply came");
+	expect_said(pabal_link_call(links[0], "?", 1, &byte, 1, NULL, PABAL_NOWAIT), -EAGAIN, "not now: the reply");
+	assert_int_equal(pabal_link_take(links[1], NULL, &message, PABAL_NOWAIT), 0);
+	fill(links[0]);
+	fill(links[1]);
+	assert_int_equal(pabal_link_loan(links[0], 1 << 20, &loan, PABAL_NOWAIT), 0);
+	expect_said(pabal_link_loan(links[0], 2000, &other, PABAL_NOWAIT), -EAGAIN, "the link is full");
+	expect_said(pabal_link_loan(links[0], 2000, &other, 1000000), -ETIMEDOUT, "before the link had room");
+	expect_said(pabal_link_commit(links[0], &loan, 2000, PABAL_NOWAIT), -EAGAIN, "the link is full");
+	expect_said(pabal_link_commit(links[0], &loan, 2000, 1000000), -ETIMEDOUT, "before the link had room");
+	expect_said(pabal_link_send(links[0], run, 1000, PABAL_NOWAIT), -EAGAIN, "the link is full");
+	expect_said(pabal_link_send(links[0], run, 1000, 1000000), -ETIMEDOUT, "before the link had room");
+	expect_said(pabal_link_call(links[0], run, 1000, &byte, 1, NULL, 1000000), -ETIMEDOUT, "before the link had room");
+	expect_said(pabal_link_reply(links[1], &message, run, 1000, PABAL_NOWAIT), -EAGAIN, "the link is full");
+	assert_int_equal(pabal_link_release(links[1], &message), 0);
+	close_both(links);
+}
+
 static void on_signal(int number)
 {
 	(void)number;
@@ -222,6 +264,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(time_is_up),
+		cmocka_unit_test(what_was_not_there_is_said),
 		cmocka_unit_test(a_signal_ends_a_sleep),
 		cmocka_unit_test(restart_goes_on),
 		cmocka_unit_test(stop_and_continue_is_no_signal),

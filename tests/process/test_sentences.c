@@ -59,6 +59,51 @@ static void a_name_of_another_kind(void **state)
 	pabal_process_close(self);
 }
 
+static void expect_not_now(int r, bool late, const char *words)
+{
+	assert_int_equal(r, late ? -ETIMEDOUT : -EAGAIN);
+	expect_said(late ? "the time was up" : "not now");
+	expect_said(words);
+}
+
+/* No call says what another one waits for. */
+static void what_was_not_there_is_said(void **state)
+{
+	static char data[1000];
+	pabal_process *other;
+	pabal_link *link;
+
+	(void)state;
+	assert_int_equal(pabal_process_announce("me", NULL, &self), 0);
+	assert_int_equal(pabal_process_announce("other", NULL, &other), 0);
+	assert_int_equal(pabal_process_link(self, "nobody", &link, 1000000), -ETIMEDOUT);
+	expect_said("before anybody announced 'nobody'");
+	for (int late = 0; late < 2; late++) {
+		int64_t timeout_ns = late ? 1000000 : PABAL_NOWAIT;
+
+		expect_not_now(pabal_process_receive(self, NULL, NULL, data, 1, NULL, timeout_ns), late, " message, from any process");
+		expect_not_now(pabal_process_receive(self, "other", NULL, data, 1, NULL, timeout_ns), late, "that process");
+		expect_not_now(pabal_process_accept(self, &link, timeout_ns), late, "linked");
+		/* The other one does not look at its door. */
+		expect_not_now(pabal_process_link(self, "other", &link, timeout_ns), late, "answered");
+		expect_not_now(pabal_process_send(self, "other", "x", 1, timeout_ns), late, "answered");
+	}
+	do
+		assert_int_equal(pabal_process_receive(other, NULL, NULL, data, 1, NULL, PABAL_NOWAIT), -EAGAIN);
+	while (pabal_process_link(self, "other", &link, PABAL_NOWAIT) == -EAGAIN);
+	while (pabal_process_send(self, "other", data, sizeof data, PABAL_NOWAIT) == 0) {
+	}
+	for (int late = 0; late < 2; late++)
+		expect_not_now(pabal_process_send(self, "other", data, sizeof data, late ? 1000000 : PABAL_NOWAIT), late,
+			       late ? "before the link had room" : "the link is full");
+	assert_int_equal(pabal_process_receive(other, NULL, NULL, data, 1, NULL, PABAL_NOWAIT), -EMSGSIZE);
+	expect_said("larger than the buffer");
+	assert_int_equal(pabal_process_send(self, "other", data, SIZE_MAX, PABAL_NOWAIT), -EMSGSIZE);
+	expect_said("this process can send 16777216");
+	pabal_process_close(other);
+	pabal_process_close(self);
+}
+
 enum { THREADS = 3 };
 
 static _Atomic uint64_t started;
@@ -167,9 +212,8 @@ static void a_name_is_told_in_one_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_name_of_another_kind),
-		cmocka_unit_test(several_threads_are_told),
-		cmocka_unit_test(whether_another_user_s_process_lives),
+		cmocka_unit_test(a_name_of_another_kind),     cmocka_unit_test(what_was_not_there_is_said),
+		cmocka_unit_test(several_threads_are_told),   cmocka_unit_test(whether_another_user_s_process_lives),
 		cmocka_unit_test(a_name_is_told_in_one_line),
 	};
 
