@@ -16,6 +16,7 @@
 
 #include <pabal/process.h>
 
+#include "arguments.h"
 #include "bridge.h"
 #include "options.h"
 #include "reader.h"
@@ -224,7 +225,7 @@ int verb_announce(int argc, char **argv)
 	struct bridge bridge = { .in = -1 };
 	int r, status;
 
-	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &arguments);
+	arguments_parse(&argp, argc, argv, ARGP_IN_ORDER, &arguments);
 	r = pabal_process_announce(arguments.name, &arguments.process, &bridge.inbox.self);
 	if (r < 0)
 		return report_call(r);

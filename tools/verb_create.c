@@ -8,6 +8,7 @@
 
 #include <pabal/pabal.h>
 
+#include "arguments.h"
 #include "options.h"
 #include "report.h"
 #include "verb.h"
@@ -258,7 +259,7 @@ int verb_create(int argc, char **argv)
 	pabal_mailbox *mailbox;
 	int r;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	arguments_parse(&argp, argc, argv, 0, &arguments);
 	if (arguments.item_size)
 		return create_buffer(&arguments);
 	if (arguments.is_region)

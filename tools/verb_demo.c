@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "arguments.h"
 #include "options.h"
 #include "picture.h"
 #include "plan.h"
@@ -45,7 +46,7 @@ int verb_demo(int argc, char **argv)
 	};
 	struct picture picture;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &plan);
+	arguments_parse(&argp, argc, argv, 0, &plan);
 	plan_seed(&plan);
 	picture_init(&picture);
 	return run_plan(&plan, terminal_is_useful(STDOUT_FILENO) && !plan.json ? picture_show : NULL, &picture);

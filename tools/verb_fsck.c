@@ -10,6 +10,7 @@
 #include <pabal/base.h>
 
 #include "absent.h"
+#include "arguments.h"
 #include "json.h"
 #include "object.h"
 #include "options.h"
@@ -88,7 +89,7 @@ int verb_fsck(int argc, char **argv)
 	uint32_t kind;
 	int r, status = STATUS_DONE;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	arguments_parse(&argp, argc, argv, 0, &arguments);
 	name = plain_name(arguments.name);
 	kind = object_find_kind(name);
 	if (kind == PABAL_KIND_PROCESS)

@@ -7,6 +7,7 @@
 
 #include <pabal/base.h>
 
+#include "arguments.h"
 #include "json.h"
 #include "options.h"
 #include "report.h"
@@ -65,7 +66,7 @@ int verb_gc(int argc, char **argv)
 	bool json = false;
 	int r;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &json);
+	arguments_parse(&argp, argc, argv, 0, &json);
 	r = pabal_gc(&result);
 	if (r < 0)
 		return report_call(r);

@@ -11,6 +11,7 @@
 
 #include <pabal/buffer.h>
 
+#include "arguments.h"
 #include "options.h"
 #include "reader.h"
 #include "report.h"
@@ -126,7 +127,7 @@ int verb_get(int argc, char **argv)
 	bool is_done = false;
 	int r, status;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	arguments_parse(&argp, argc, argv, 0, &arguments);
 	r = pabal_buffer_open(arguments.name, &opts, &buffer);
 	if (r == -ENOENT)
 		return report("%s (pabal create --buffer SIZE %s)", call_detail(r), arguments.name);

@@ -11,6 +11,7 @@
 
 #include <pabal/base.h>
 
+#include "arguments.h"
 #include "grow.h"
 #include "json.h"
 #include "object.h"
@@ -143,7 +144,7 @@ int verb_ls(int argc, char **argv)
 	bool json = false;
 	int r, status = STATUS_DONE;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &json);
+	arguments_parse(&argp, argc, argv, 0, &json);
 	r = pabal_list(NULL, collect, &listing);
 	if (r < 0)
 		status = report_call(r);

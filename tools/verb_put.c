@@ -14,6 +14,7 @@
 
 #include <pabal/buffer.h>
 
+#include "arguments.h"
 #include "lines.h"
 #include "options.h"
 #include "report.h"
@@ -132,7 +133,7 @@ int verb_put(int argc, char **argv)
 	pabal_buffer *buffer;
 	int r, status;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	arguments_parse(&argp, argc, argv, 0, &arguments);
 	r = pabal_buffer_open(arguments.name, &opts, &buffer);
 	if (r == -ENOENT)
 		return report("%s (pabal create --buffer SIZE %s)", call_detail(r), arguments.name);

@@ -12,6 +12,7 @@
 
 #include <pabal/mailbox.h>
 
+#include "arguments.h"
 #include "delivery.h"
 #include "options.h"
 #include "progress.h"
@@ -175,7 +176,7 @@ int verb_recv(int argc, char **argv)
 	struct recv_arguments arguments = { .timeout_ns = PABAL_FOREVER };
 	int r;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	arguments_parse(&argp, argc, argv, 0, &arguments);
 	if (process_name(arguments.name))
 		return recv_as_process(&arguments);
 	receiving.arguments = &arguments;

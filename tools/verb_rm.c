@@ -9,6 +9,7 @@
 #include <pabal/pabal.h>
 
 #include "absent.h"
+#include "arguments.h"
 #include "object.h"
 #include "options.h"
 #include "report.h"
@@ -77,7 +78,7 @@ int verb_rm(int argc, char **argv)
 
 	if (!names.names)
 		return report("out of memory");
-	argp_parse(&argp, argc, argv, 0, NULL, &names);
+	arguments_parse(&argp, argc, argv, 0, &names);
 	for (int i = 0; i < names.count; i++) {
 		int removed = remove_one(names.names[i]);
 

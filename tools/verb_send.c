@@ -13,6 +13,7 @@
 
 #include <pabal/pabal.h>
 
+#include "arguments.h"
 #include "lines.h"
 #include "options.h"
 #include "outlet.h"
@@ -255,7 +256,7 @@ int verb_send(int argc, char **argv)
 	struct sending sending = { .arguments = &arguments };
 	int r;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	arguments_parse(&argp, argc, argv, 0, &arguments);
 	r = outlet_open(&sending.outlet, &arguments.outlet);
 	if (r == STATUS_DONE)
 		r = send_all(&sending);

@@ -12,6 +12,7 @@
 #include <pabal/mailbox.h>
 
 #include "absent.h"
+#include "arguments.h"
 #include "json.h"
 #include "object.h"
 #include "options.h"
@@ -157,7 +158,7 @@ int verb_show(int argc, char **argv)
 	int r, status = STATUS_DONE;
 	bool is_process;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	arguments_parse(&argp, argc, argv, 0, &arguments);
 	is_process = process_name(arguments.name);
 	arguments.name = plain_name(arguments.name);
 	search = (struct search){ .name = arguments.name };

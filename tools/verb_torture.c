@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "arguments.h"
 #include "options.h"
 #include "plan.h"
 #include "progress.h"
@@ -136,7 +137,7 @@ int verb_torture(int argc, char **argv)
 	};
 	struct arguments arguments = { .plan = usual };
 
-	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	arguments_parse(&argp, argc, argv, 0, &arguments);
 	if (arguments.is_every) {
 		arguments.every.json = arguments.plan.json;
 		arguments.every.stride = arguments.every.stride ? arguments.every.stride : 1;

@@ -12,6 +12,7 @@
 
 #include <pabal/base.h>
 
+#include "arguments.h"
 #include "json.h"
 #include "knot.h"
 #include "object.h"
@@ -273,7 +274,7 @@ int verb_why(int argc, char **argv)
 	int r, status = STATUS_DONE;
 	pid_t pid = 0;
 
-	argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+	arguments_parse(&argp, argc, argv, 0, &arguments);
 	if (arguments.name)
 		status = find_pid(arguments.name, &pid);
 	if (status != STATUS_DONE)
