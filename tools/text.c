@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * text.c - bytes that others chose, as text that can be printed. The library does the same with its sentences.
+ * text.c - bytes that others chose, as text that can be printed. The library does the same with its sentences, and a test holds the two together.
+ *
+ * Not by libc's mbrtowc(): it needs a locale, which may be missing, and then names would be others in the same JSON; and glibc's takes what lies beyond the last character for one.
  */
 #include <stdint.h>
 #include <stdio.h>
