@@ -19,8 +19,8 @@ void pabal__mailbox_stop_waits(pabal_mailbox *mailbox)
 	pabal__bell_ring_out(&mailbox->segment.header->items_bell);
 	pabal__bell_ring_out(&mailbox->segment.header->room_bell);
 	pabal__bell_ring_out(&mailbox->segment.header->memory_bell);
-	if (pabal__descriptor_poke(mailbox)) /* else the nudges are not ours any more, either */
-		pabal__nudge_all(&mailbox->nudges);
+	pabal__descriptor_poke(mailbox);
+	pabal__nudge_all(&mailbox->nudges);
 }
 
 int pabal_mailbox_interrupt(pabal_mailbox *mailbox)

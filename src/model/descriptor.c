@@ -51,27 +51,21 @@ static void remove_name(pabal_mailbox *mailbox, const struct pabal__descriptor *
 	pabal__descriptor_withdraw(mailbox, descriptor->event);
 }
 
-static bool close_one(pabal_mailbox *mailbox, struct pabal__descriptor *descriptor, bool name_too)
+static void close_one(pabal_mailbox *mailbox, struct pabal__descriptor *descriptor, bool name_too)
 {
-	bool ours;
-
 	if (!descriptor)
-		return true;
+		return;
 	if (name_too)
 		remove_name(mailbox, descriptor);
-	ours = pabal__descriptor_fds_close(&descriptor->fds);
+	pabal__descriptor_fds_close(&descriptor->fds);
 	free(descriptor);
-	return ours;
 }
 
 void pabal__descriptor_close(pabal_mailbox *mailbox, bool name_too)
 {
-	bool sending = close_one(mailbox, mailbox->sending.descriptor, name_too);
-	bool receiving = close_one(mailbox, mailbox->receiving.descriptor, name_too);
-
+	close_one(mailbox, mailbox->sending.descriptor, name_too);
+	close_one(mailbox, mailbox->receiving.descriptor, name_too);
 	mailbox->sending.descriptor = mailbox->receiving.descriptor = NULL;
-	if (!sending || !receiving)
-		pabal__nudges_forget(&mailbox->nudges);
 	pabal__nudges_close(&mailbox->nudges);
 }
 
@@ -166,20 +160,16 @@ void pabal__descriptor_hush(pabal_mailbox *mailbox)
 		pabal__descriptor_fds_set_in(&descriptor->fds, SLICE_NS);
 }
 
-static bool poke_one(struct pabal__descriptor *descriptor)
+static void poke_one(struct pabal__descriptor *descriptor)
 {
-	if (!descriptor)
-		return true;
-	if (pabal__descriptor_fds_are_ours(&descriptor->fds))
+	if (descriptor && pabal__descriptor_fds_are_ours(&descriptor->fds))
 		pabal__descriptor_fds_set(&descriptor->fds);
-	return !pabal__descriptor_fds_are_lost(&descriptor->fds);
 }
 
-bool pabal__descriptor_poke(pabal_mailbox *mailbox)
+void pabal__descriptor_poke(pabal_mailbox *mailbox)
 {
-	bool sending = poke_one(mailbox->sending.descriptor);
-
-	return poke_one(mailbox->receiving.descriptor) && sending;
+	poke_one(mailbox->sending.descriptor);
+	poke_one(mailbox->receiving.descriptor);
 }
 
 bool pabal__descriptor_is_lost(const pabal_mailbox *mailbox)

@@ -27,8 +27,8 @@ bool pabal__descriptor_verify(pabal_mailbox *mailbox, uint32_t event, bool (*is_
 void pabal__descriptor_end_fds(const pabal_mailbox *mailbox, int *ret_fds);
 void pabal__descriptor_hush(pabal_mailbox *mailbox);
 
-/* Make what there is readable, so that who polls looks: an interrupt. false: some is lost. A signal handler may call it. */
-bool pabal__descriptor_poke(pabal_mailbox *mailbox);
+/* Make what there is readable, so that who polls looks: an interrupt. A signal handler may call it. */
+void pabal__descriptor_poke(pabal_mailbox *mailbox);
 
 /* Has the program closed what one of them is made of? As far as some call has seen: this one asks nobody. */
 bool pabal__descriptor_is_lost(const pabal_mailbox *mailbox);

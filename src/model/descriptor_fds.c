@@ -54,25 +54,17 @@ static void close_all(const struct pabal__descriptor_fds *fds)
 		close(fds->group);
 }
 
-bool pabal__descriptor_fds_close(struct pabal__descriptor_fds *fds)
+void pabal__descriptor_fds_close(struct pabal__descriptor_fds *fds)
 {
-	struct pabal__descriptor_fds ours = { .group = -1, .fds = { -1, -1, -1, -1 } };
-	bool all = pabal__descriptor_fds_are_ours(fds);
+	struct pabal__descriptor_fds ours = { .group = fds->group, .fds = { -1, -1, -1, -1 } };
 
-	if (!all)
-		return false;
+	if (!pabal__descriptor_fds_are_ours(fds))
+		return;
 	/* All are asked after before the first is closed: the epoll forgets what was. */
-	for (int i = 0; i < PABAL__FDS; i++) {
-		if (fds->fds[i] < 0)
-			continue;
-		if (pabal__wake_group_has(fds->group, fds->fds[i], (uint32_t)i))
+	for (int i = 0; i < PABAL__FDS; i++)
+		if (fds->fds[i] >= 0 && pabal__wake_group_has(fds->group, fds->fds[i], (uint32_t)i))
 			ours.fds[i] = fds->fds[i];
-		else
-			all = false;
-	}
-	ours.group = fds->group;
 	close_all(&ours);
-	return all;
 }
 
 /* The deaths of those who have the file open, and their reads (descriptor_post.c). */

@@ -28,8 +28,8 @@ struct pabal__descriptor_fds {
 /* All of them, with @socket, which becomes theirs; or none, and a negative error. */
 int pabal__descriptor_fds_open(struct pabal__segment *segment, int socket, struct pabal__descriptor_fds *ret_fds);
 
-/* Close what is ours still. false: some was not. */
-bool pabal__descriptor_fds_close(struct pabal__descriptor_fds *fds);
+/* Close what is ours still. */
+void pabal__descriptor_fds_close(struct pabal__descriptor_fds *fds);
 
 /* Are they ours? Ask before anything below, in each call. false: they are lost. A signal handler may ask. */
 bool pabal__descriptor_fds_are_ours(struct pabal__descriptor_fds *fds);

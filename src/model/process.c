@@ -177,7 +177,6 @@ static void forget_fds(pabal_process *self)
 		self->spare = -1;
 	atomic_store_explicit(&self->has_outside, false, memory_order_relaxed);              /* no other thread uses the handle any more */
 	self->directory.fd = open(self->directory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* the name is given up all the same */
-	pabal__nudges_forget(&self->nudges);
 	for (uint32_t i = 0; i < PABAL__CALLERS; i++)
 		self->callers[i].number = 0;
 	for (struct pabal__opening *opening = self->openings; opening; opening = opening->next)
@@ -188,7 +187,6 @@ static void forget_fds(pabal_process *self)
 		link->fds_out = link->fds_in = link->memory = link->bell.socket = link->bell.pidfd = link->bell.kick = -1;
 		for (int i = 0; i < PABAL__DOORBELL_EVENTS; i++)
 			link->ready[i] = link->bell.latch[i] = -1;
-		pabal__nudges_forget(&link->bell.nudges);
 	}
 }
 

@@ -18,7 +18,6 @@
 #include "base/error.h"
 #include "model/wait_kind.h"
 #include "platform/clock.h"
-#include "platform/wake.h"
 
 enum {
 	MOST = 4096,                     /* a guess: each costs six descriptors */
@@ -26,6 +25,8 @@ enum {
 	NUDGED = PABAL_HANGUP << 1,      /* a bit beside the events */
 	EVENTS = PABAL_READABLE | PABAL_WRITABLE | PABAL_HANGUP,
 };
+
+static const char closed[] = "the program closed descriptors that belong to a handle";
 
 struct member {
 	struct pabal__wait_kind kind;
@@ -95,7 +96,7 @@ static int prepare_one(struct many *many, uint32_t i, bool waits)
 	if (waits) {
 		r = pabal__nudge_claim(member->kind.nudges, &member->nudge);
 		if (r < 0)
-			return pabal__fail_with(r, "no descriptor to wait with: too many are open, or there is no memory");
+			return pabal__fail_with(r, r == -EBADF ? closed : "no descriptor to wait with: too many are open, or there is no memory");
 		add_poll(many, i, NUDGED, member->nudge->fd, POLLIN);
 		/* relaxed: an interrupt since the last one counts for us */
 		member->seen = atomic_load_explicit(member->kind.acknowledged, memory_order_relaxed);
@@ -161,13 +162,22 @@ static uint32_t look_at(const struct pabal_wait *item, const struct member *memb
 	uint32_t ready = 0;
 
 	if (member->woken & NUDGED) /* before the look at what we were nudged for */
-		pabal__wake_clear(member->nudge->fd);
+		pabal__nudge_clear(member->nudge);
 	for (uint32_t event = PABAL_READABLE; event <= PABAL_WRITABLE; event <<= 1)
 		if ((member->woken & event) && calls->verify(item->object, event))
 			ready |= event;
 	if ((item->events & PABAL_HANGUP) && calls->has_ended(item->object, member->woken & PABAL_HANGUP))
 		ready |= PABAL_HANGUP;
 	return ready;
+}
+
+/* None is ready: may we sleep on? A nudge that the program closed would be another file that is polled. */
+static int check_nudges(const struct many *many)
+{
+	for (uint32_t i = 0; i < many->count; i++)
+		if (many->members[i].nudge && !pabal__nudge_is_ours(many->members[i].nudge))
+			return -EBADF;
+	return 0;
 }
 
 /* How many are ready. */
@@ -183,6 +193,8 @@ static int look(struct many *many)
 		if (!many->items[i].ret_events && member->woken && member->kind.calls->is_lost && member->kind.calls->is_lost(many->items[i].object))
 			r = -EBADF;
 	}
+	if (r == 0 && ready == 0)
+		r = check_nudges(many);
 	return r < 0 ? r : ready;
 }
 
@@ -212,7 +224,7 @@ static int say(int error)
 	case -ECANCELED:
 		return pabal__fail_with(error, "the wait was interrupted on one of the objects");
 	case -EBADF:
-		return pabal__fail_with(error, "the program closed descriptors that belong to a handle");
+		return pabal__fail_with(error, closed);
 	default:
 		return pabal__fail_with(error, "no memory to poll so many descriptors");
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * platform/wake.c - send, recv, eventfd, ppoll, epoll.
+ * platform/wake.c - socket, send, recv, eventfd, ppoll, epoll.
  *
  * ppoll, not poll: the kernel goes on with it after SIGSTOP and SIGCONT, and it ends with EINTR when a handler ran, whatever SA_RESTART says.
  */
@@ -11,6 +11,8 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -43,6 +45,46 @@ void pabal__wake_clear(int fd)
 		/* It was clear. */
 	}
 	errno = saved;
+}
+
+/* Without a name of ours: the kernel gives it one in its own name space. As soon as it is its own peer it takes nothing from others. */
+static int connect_to_itself(int fd)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	socklen_t size = sizeof address;
+
+	if (bind(fd, (struct sockaddr *)&address, sizeof address.sun_family) || getsockname(fd, (struct sockaddr *)&address, &size) ||
+	    connect(fd, (struct sockaddr *)&address, size))
+		return pabal__errno();
+	return 0;
+}
+
+int pabal__wake_open_known(struct pabal__wake_inode *ret_inode)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), r;
+	struct stat st;
+
+	if (fd < 0)
+		return pabal__errno();
+	r = connect_to_itself(fd);
+	if (r == 0 && fstat(fd, &st))
+		r = pabal__errno();
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	*ret_inode = (struct pabal__wake_inode){ .dev = st.st_dev, .ino = st.st_ino };
+	return fd;
+}
+
+bool pabal__wake_is_known(int fd, const struct pabal__wake_inode *inode)
+{
+	int saved = errno;
+	struct stat st;
+	bool known = fstat(fd, &st) == 0 && st.st_dev == inode->dev && st.st_ino == inode->ino;
+
+	errno = saved;
+	return known;
 }
 
 void pabal__wake_send(int socket)

@@ -9,11 +9,24 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+struct pabal__wake_inode {
+	dev_t dev;
+	ino_t ino;
+};
 
 /* An event counter of this process alone; readable while it is set. The descriptor, or a negative error. */
 int pabal__wake_open(void);
 void pabal__wake_set(int fd); /* a signal handler may call it */
 void pabal__wake_clear(int fd);
+
+/*
+ * Another counter of this process alone, which is readable while it is set: a socket that is its own other end. So it has an inode, and can be told from any file that has its number after the program closed it. Set by
+ * pabal__wake_send(), cleared by pabal__wake_drain(). The descriptor, or a negative error.
+ */
+int pabal__wake_open_known(struct pabal__wake_inode *ret_inode);
+bool pabal__wake_is_known(int fd, const struct pabal__wake_inode *inode); /* a signal handler may ask */
 
 /* One byte to the other side. That its socket is full is as good: then there is something to read already. */
 void pabal__wake_send(int socket);

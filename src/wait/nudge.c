@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "platform/wake.h"
-
 static struct pabal__nudge *first_of(struct pabal__nudges *nudges)
 {
 	return atomic_load_explicit(&nudges->first, memory_order_acquire); /* pairs with add() */
@@ -24,7 +22,7 @@ static int add(struct pabal__nudges *nudges, struct pabal__nudge **ret_nudge)
 
 	if (!nudge)
 		return -ENOMEM;
-	nudge->fd = pabal__wake_open();
+	nudge->fd = pabal__wake_open_known(&nudge->inode);
 	if (nudge->fd < 0) {
 		int r = nudge->fd;
 
@@ -50,6 +48,10 @@ int pabal__nudge_claim(struct pabal__nudges *nudges, struct pabal__nudge **ret_n
 		nudge = nudge->next;
 	if (!nudge)
 		r = add(nudges, &nudge);
+	else if (!pabal__nudge_is_ours(nudge))
+		r = -EBADF;
+	if (r == -EBADF)
+		pabal__nudge_return(nudge);
 	if (r < 0)
 		return r;
 	atomic_thread_fence(memory_order_seq_cst); /* used, then the caller's look; pairs with the one in pabal__nudge_all() */
@@ -62,12 +64,23 @@ void pabal__nudge_return(struct pabal__nudge *nudge)
 	atomic_store_explicit(&nudge->used, false, memory_order_release); /* pairs with the next claim */
 }
 
+bool pabal__nudge_is_ours(const struct pabal__nudge *nudge)
+{
+	return pabal__wake_is_known(nudge->fd, &nudge->inode);
+}
+
+void pabal__nudge_clear(const struct pabal__nudge *nudge)
+{
+	if (pabal__nudge_is_ours(nudge)) /* what is left, of more than a sleeper is ever sent, keeps it set */
+		pabal__wake_drain(nudge->fd, PABAL__WAKE_MAX);
+}
+
 void pabal__nudge_all(struct pabal__nudges *nudges)
 {
 	atomic_thread_fence(memory_order_seq_cst); /* it has happened, then the look at who sleeps; pairs with the one in pabal__nudge_claim() */
 	for (struct pabal__nudge *nudge = first_of(nudges); nudge; nudge = nudge->next)
-		if (atomic_load_explicit(&nudge->used, memory_order_relaxed)) /* ordered by the fence */
-			pabal__wake_set(nudge->fd);
+		if (atomic_load_explicit(&nudge->used, memory_order_relaxed) && pabal__nudge_is_ours(nudge)) /* used: ordered by the fence */
+			pabal__wake_send(nudge->fd);
 }
 
 void pabal__nudges_close(struct pabal__nudges *nudges)
@@ -77,14 +90,8 @@ void pabal__nudges_close(struct pabal__nudges *nudges)
 	atomic_store_explicit(&nudges->first, NULL, memory_order_relaxed); /* no other thread uses it any more */
 	for (; nudge; nudge = next) {
 		next = nudge->next;
-		if (nudge->fd >= 0)
+		if (pabal__nudge_is_ours(nudge))
 			close(nudge->fd);
 		free(nudge);
 	}
-}
-
-void pabal__nudges_forget(struct pabal__nudges *nudges)
-{
-	for (struct pabal__nudge *nudge = first_of(nudges); nudge; nudge = nudge->next)
-		nudge->fd = -1;
 }
