@@ -210,7 +210,8 @@ struct pabal_wait {
  * caller has seen, for which an item has no place. To wait for a change of a region among others, let who changes it put an item into a buffer with PABAL_BUFFER_LATEST, wait here for PABAL_READABLE of that buffer, get the item,
  * and then look at the region: so no change is missed (docs/decisions/0015). A handle that is waited for gets a descriptor (pabal_mailbox_fd() and so on), which costs each about five file descriptors, and one more for each thread that waits for it at the same time.
  *
- * PABAL_READABLE and PABAL_WRITABLE are looked at when the descriptor says so: what another has taken meanwhile is not told. A link that has a readable descriptor, as one has that was waited for with
+ * PABAL_READABLE and PABAL_WRITABLE are looked at when the descriptor says so: what another has taken meanwhile is not told. PABAL_WRITABLE of a mailbox: room in its capacity; a send that found no memory waits
+ * here until some comes back (pabal_mailbox_fd()). A link that has a readable descriptor, as one has that was waited for with
  * PABAL_READABLE, tells of its messages itself; its process handle does not tell of them any more (pabal_process_fd()).
  *
  * PABAL_HANGUP of a mailbox or buffer: it was destroyed; of a link: the peer has closed it or has died. Alone it ends the wait for nothing else, whatever there is to read. A process handle has none:

@@ -205,6 +205,8 @@ PABAL_EXPORT int pabal_mailbox_requeue(pabal_mailbox *mailbox, struct pabal_mess
  *
  * It becomes readable (POLLIN, for both) with the first message, or room, and stays so until a receive or take, or a send, on this handle said -EAGAIN or -ETIMEDOUT. It may be readable
  * with nothing left, since another took it or somebody has closed the mailbox, never the reverse. It costs nothing while no handle has one.
+ * Room is room in the capacity: whether there is memory, too, depends on the size of the message, and only the send finds out. One that found none leaves the descriptor silent until memory or room comes back,
+ * even if a smaller message would have fitted.
  *
  * Return: the descriptor. Threads: any. Blocks: never. Ownership: the handle's: never read or close it. If the peer dies: readable if that brings anything back.
  * Errors: -EINVAL, -ESTALE, -EPERM (read-only handle), -EMFILE, -ENOMEM, -EACCES (no permission to make a socket in the directory),

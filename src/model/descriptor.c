@@ -247,7 +247,8 @@ int pabal__descriptor_of(pabal_mailbox *mailbox, uint32_t event, bool (*is_ready
 	pabal__side_leave(side, entered);
 	if (r == 0 && !pabal__descriptor_fds_are_ours(&side->descriptor->fds))
 		r = -EBADF;
-	if (r == 0 && is_ready(mailbox, event))
-		pabal__descriptor_fds_set(&side->descriptor->fds);
+	/* One that was there before is not silent for nothing: a look would tell a send that had found no memory of the room that there is, again and again. */
+	if (r == 0 && descriptor && is_ready(mailbox, event))
+		pabal__descriptor_fds_set(&descriptor->fds);
 	return r < 0 ? say(r, &mailbox->segment) : side->descriptor->fds.group;
 }
