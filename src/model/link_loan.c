@@ -63,7 +63,7 @@ static inline int lend(struct pabal_link *link, uint32_t node, struct pabal_loan
 	struct pabal__slot *slot = pabal__slots_take(&sending->loans);
 
 	if (__builtin_expect(!slot, 0)) {
-		pabal__arena_free(&sending->arena, node);
+		pabal__link_free_memory(link, node);
 		return -ENOMEM;
 	}
 	slot->state = PABAL__SLOT_ARENA;
