@@ -69,6 +69,11 @@ enum pabal_event {
 	PABAL_HANGUP = 1u << 2,   /**< the peer is gone, or the object was destroyed */
 };
 
+/**
+ * Which event of a region is meant by PABAL_READABLE in pabal_wait_many(): `PABAL_READABLE | PABAL_EVENT(3)`. @index: 0, which need not be said, to 65,535. It is for what is asked, and never in what is answered.
+ */
+#define PABAL_EVENT(index) ((uint32_t)(index) << 16)
+
 /** What an object is. */
 enum pabal_kind {
 	PABAL_KIND_REGION = 1,

@@ -88,6 +88,10 @@ enum pabal__fault {
 	PABAL__FAULT_DESCRIPTORS_FORGOTTEN, /* who finds nobody with a descriptor says so, whoever has got one meanwhile */
 	PABAL__FAULT_CHANGE_UNCOUNTED,      /* who gets a descriptor does not count that as a change */
 	PABAL__FAULT_CHANGE_BEFORE_BIT,     /* it counts first, and says then that it has one */
+	PABAL__FAULT_POLLER_NOT_ARMED,      /* who sleeps for a region's event in pabal_wait_many() does not say so */
+	PABAL__FAULT_POLLERS_UNTOLD,        /* a notify counts and tells nobody there */
+	PABAL__FAULT_NEWS_SWALLOWED,        /* a thread that empties the descriptor does not pass it on to the others */
+	PABAL__FAULT_TAKEN_BACK_BLINDLY,    /* who has told one takes its bits back, whether it has armed again or not */
 	PABAL__FAULT_COUNT,
 };
 

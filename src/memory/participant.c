@@ -43,7 +43,7 @@ static int raise_high(struct pabal__segment *segment, uint32_t id)
 	return 0;
 }
 
-static bool claim(struct pabal__participant *participant)
+static bool claim(const struct pabal__segment *segment, struct pabal__participant *participant)
 {
 	uint64_t word = atomic_load_explicit(&participant->word, memory_order_acquire); /* pairs with the leaver's release */
 
@@ -51,7 +51,8 @@ static bool claim(struct pabal__participant *participant)
 		return false;
 	/* Relaxed, and before the word says used: nobody reads them for a fact. */
 	atomic_store_explicit(&participant->identity, (uint64_t)getpid() << 32 | (uint32_t)getuid(), memory_order_relaxed);
-	atomic_store_explicit(&participant->sent, 0, memory_order_relaxed);
+	if (segment->kind->number != PABAL_KIND_REGION) /* there it is another word, which whoever had the slot has cleared */
+		atomic_store_explicit(&participant->sent, 0, memory_order_relaxed);
 	atomic_store_explicit(&participant->received, 0, memory_order_relaxed);
 	atomic_store_explicit(&participant->late_wakes, 0, memory_order_relaxed);
 	atomic_store_explicit(&participant->waits_message, 0, memory_order_relaxed);
@@ -79,7 +80,7 @@ static int try_slot(struct pabal__segment *segment, const struct pabal__director
 		return r;
 	if (r < 0)
 		return pabal__fail(r, "cannot lock a participant slot of '%s': %s", segment->name, strerror(-r));
-	if (!claim(participant)) {
+	if (!claim(segment, participant)) {
 		pabal__file_let_go(hold);
 		return -EAGAIN;
 	}

@@ -16,8 +16,9 @@
 
 struct pabal__participant {
 	_Alignas(64) pabal__word word;
-	pabal__word identity;       /* pid:32 | uid:32, a claim; written before the word says used */
-	pabal__word sent, received; /* written by the participant alone */
+	pabal__word identity; /* pid:32 | uid:32, a claim; written before the word says used */
+	pabal__word sent,
+		received; /* written by the participant alone; in a region, where nothing is sent, @sent is pabal__participant_descriptors() */
 	pabal__word late_wakes;
 	/* Written by the participant alone, read by pabal_waits(): its wait for a message, and for room (wait/waiting.h); 0 while it does not wait. */
 	pabal__word waits_message, waits_room; /* in a region: for an event, for a lock */
@@ -29,6 +30,17 @@ _Static_assert(sizeof(struct pabal__participant) == PABAL__PARTICIPANT, "its siz
 static inline struct pabal__participant *pabal__participant_at(const struct pabal__segment *segment, uint32_t id)
 {
 	return (struct pabal__participant *)pabal__segment_at(segment, PABAL__PARTICIPANTS_AT) + id;
+}
+
+/*
+ * Who of its descriptors is to be told (model/descriptor_post.h). Set by the participant; cleared by it, by its undertaker, and in a region by whoever has told it. In a region the upper half is a number that only goes
+ * up, whoever has the slot.
+ */
+static inline pabal__word *pabal__participant_descriptors(const struct pabal__segment *segment, uint32_t id)
+{
+	struct pabal__participant *participant = pabal__participant_at(segment, id);
+
+	return segment->kind->number == PABAL_KIND_REGION ? &participant->sent : &participant->waits_index;
 }
 
 /* Slots 1 .. this may be in use. */

@@ -22,7 +22,7 @@
 
 #define PABAL__MAGIC UINT64_C(0x31306c6162617000) /* "\0pabal01" read as a little-endian word */
 
-enum { PABAL__LAYOUT_VERSION = 2 };
+enum { PABAL__LAYOUT_VERSION = 3 };
 
 typedef _Atomic uint64_t pabal__word;
 typedef _Atomic uint32_t pabal__bell_word;

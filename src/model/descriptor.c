@@ -17,54 +17,16 @@
 #include "model/descriptor.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-#include "base/error.h"
-#include "model/bury.h"
-#include "model/descriptor_fds.h"
-#include "model/descriptor_post.h"
-#include "platform/datagram.h"
+#include "model/descriptor_life.h"
 #include "platform/membarrier.h"
 
-enum {
-	SOON_NS = 20000000,   /* a death was seen: the kernel needs tenths of a millisecond to let go of a small process; a guess */
-	SLICE_NS = 250000000, /* no watch: as wait.c's longest slice */
-	BRIEF_NS = 1000000,   /* no membarrier: as in wait.c */
-};
-
-struct pabal__descriptor {
-	struct pabal__descriptor_fds fds;
-	uint32_t event;
-	char name[PABAL__DESCRIPTOR_NAME_SIZE];
-};
-
-/* The name first, then the bit: if we are killed in between, our undertaker looks for the socket. */
-static void remove_name(pabal_mailbox *mailbox, const struct pabal__descriptor *descriptor)
-{
-	struct pabal__directory directory;
-
-	if (pabal__segment_directory(&mailbox->segment, &directory) == 0) {
-		unlinkat(directory.fd, descriptor->name, 0);
-		pabal__directory_close(&directory);
-	}
-	pabal__descriptor_withdraw(mailbox, descriptor->event);
-}
-
-static void close_one(pabal_mailbox *mailbox, struct pabal__descriptor *descriptor, bool name_too)
-{
-	if (!descriptor)
-		return;
-	if (name_too)
-		remove_name(mailbox, descriptor);
-	pabal__descriptor_fds_close(&descriptor->fds);
-	free(descriptor);
-}
+enum { BRIEF_NS = 1000000 /* no membarrier: as in wait.c */ };
 
 void pabal__descriptor_close(pabal_mailbox *mailbox, bool name_too)
 {
-	close_one(mailbox, mailbox->sending.descriptor, name_too);
-	close_one(mailbox, mailbox->receiving.descriptor, name_too);
+	pabal__descriptor_unmake(&mailbox->segment, mailbox->id, mailbox->sending.descriptor, name_too);
+	pabal__descriptor_unmake(&mailbox->segment, mailbox->id, mailbox->receiving.descriptor, name_too);
 	mailbox->sending.descriptor = mailbox->receiving.descriptor = NULL;
 	pabal__nudges_close(&mailbox->nudges);
 }
@@ -76,7 +38,7 @@ static void arm(struct pabal__descriptor *descriptor, pabal__bell *bell, bool st
 	if (stores && !pabal__membarrier_all()) /* as in wait.c: they who ring it do it after a plain store */
 		pabal__descriptor_fds_set_in(&descriptor->fds, BRIEF_NS);
 	else if (!pabal__descriptor_fds_watches(&descriptor->fds))
-		pabal__descriptor_fds_set_in(&descriptor->fds, SLICE_NS);
+		pabal__descriptor_fds_set_in(&descriptor->fds, PABAL__DESCRIPTOR_SLICE_NS);
 }
 
 static void arm_side(struct pabal__descriptor *descriptor, const struct pabal__side *side)
@@ -84,17 +46,11 @@ static void arm_side(struct pabal__descriptor *descriptor, const struct pabal__s
 	arm(descriptor, side->waiter.bell, side->waiter.memory_bell == side->waiter.bell);
 }
 
-/* Empty it for a side that has nothing to tell, and see to what it told of. false: it is lost, and was not touched. */
+/* Empty it for a side that has nothing to tell. false: it is lost, and was not touched. */
 static bool empty(pabal_mailbox *mailbox, struct pabal__descriptor *descriptor)
 {
-	struct pabal__burial burial = { 0 };
-
-	if (!pabal__descriptor_fds_are_ours(&descriptor->fds))
+	if (!pabal__descriptor_empty(&mailbox->segment, descriptor))
 		return false;
-	if (pabal__descriptor_fds_drain(&descriptor->fds)) {
-		pabal__bury_dead(&mailbox->segment, &burial);
-		pabal__descriptor_fds_set_in(&descriptor->fds, SOON_NS);
-	}
 	/* What was drained may have been meant for who waits for the end alone. */
 	if (pabal__object_ended(&mailbox->segment))
 		pabal__nudge_all(&mailbox->nudges);
@@ -157,7 +113,7 @@ void pabal__descriptor_hush(pabal_mailbox *mailbox)
 		return;
 	pabal__descriptor_fds_set(&descriptor->fds); /* it was emptied, but not armed: who reads, does that */
 	if (!pabal__descriptor_fds_watches(&descriptor->fds))
-		pabal__descriptor_fds_set_in(&descriptor->fds, SLICE_NS);
+		pabal__descriptor_fds_set_in(&descriptor->fds, PABAL__DESCRIPTOR_SLICE_NS);
 }
 
 static void poke_one(struct pabal__descriptor *descriptor)
@@ -179,57 +135,6 @@ bool pabal__descriptor_is_lost(const pabal_mailbox *mailbox)
 	return (sending && pabal__descriptor_fds_are_lost(&sending->fds)) || (receiving && pabal__descriptor_fds_are_lost(&receiving->fds));
 }
 
-static int open_all(pabal_mailbox *mailbox, struct pabal__descriptor *descriptor)
-{
-	struct pabal__directory directory;
-	uint32_t mode = mailbox->segment.mode & 0666;
-	int r = pabal__segment_directory(&mailbox->segment, &directory), socket;
-
-	if (r < 0)
-		return r;
-	pabal__descriptor_name(&mailbox->segment, mailbox->id, descriptor->event, descriptor->name);
-	pabal__descriptor_enroll(mailbox, descriptor->event);
-	r = pabal__datagram_open(directory.fd, descriptor->name, mode, &socket);
-	pabal__directory_close(&directory);
-	if (r == 0)
-		r = pabal__descriptor_fds_open(&mailbox->segment, socket, &descriptor->fds);
-	if (r < 0)
-		remove_name(mailbox, descriptor);
-	return r;
-}
-
-/* The whole of it, or nothing. */
-static int make(pabal_mailbox *mailbox, uint32_t event, struct pabal__descriptor **ret_descriptor)
-{
-	struct pabal__descriptor *descriptor = malloc(sizeof *descriptor);
-	int r;
-
-	if (!descriptor)
-		return -ENOMEM;
-	descriptor->event = event;
-	r = open_all(mailbox, descriptor);
-	if (r < 0)
-		free(descriptor);
-	else
-		*ret_descriptor = descriptor;
-	return r;
-}
-
-static int say(int error, const struct pabal__segment *segment)
-{
-	if (error == -EBADF)
-		return pabal__fail(
-			error,
-			"the program closed the descriptor of '%s', which belongs to its handle (closefrom?): close the handle, and open it anew",
-			segment->name);
-	if (error == -ENOENT)
-		return pabal__fail(error, "cannot make a descriptor for '%s': its directory %s is gone, or another one is in its place",
-				   segment->name, segment->place.path);
-	return pabal__fail(error, "cannot make a descriptor for '%s': %s", segment->name,
-			   error == -EMFILE || error == -ENFILE ? "too many open files"
-								: "no memory, or no permission to make a socket in the directory");
-}
-
 int pabal__descriptor_of(pabal_mailbox *mailbox, uint32_t event, bool (*is_ready)(pabal_mailbox *mailbox, uint32_t event))
 {
 	struct pabal__side *side = event == PABAL_READABLE ? &mailbox->receiving : &mailbox->sending;
@@ -238,7 +143,7 @@ int pabal__descriptor_of(pabal_mailbox *mailbox, uint32_t event, bool (*is_ready
 	int r = 0;
 
 	if (!side->descriptor) {
-		r = make(mailbox, event, &descriptor);
+		r = pabal__descriptor_make(&mailbox->segment, mailbox->id, event, &descriptor);
 		if (r == 0) {
 			side->descriptor = descriptor; /* whole: calls that say "not now", and interrupts, look without the lock */
 			arm_side(descriptor, side);
@@ -250,5 +155,5 @@ int pabal__descriptor_of(pabal_mailbox *mailbox, uint32_t event, bool (*is_ready
 	/* One that was there before is not silent for nothing: a look would tell a send that had found no memory of the room that there is, again and again. */
 	if (r == 0 && descriptor && is_ready(mailbox, event))
 		pabal__descriptor_fds_set(&descriptor->fds);
-	return r < 0 ? say(r, &mailbox->segment) : side->descriptor->fds.group;
+	return r < 0 ? pabal__descriptor_say(r, &mailbox->segment) : side->descriptor->fds.group;
 }

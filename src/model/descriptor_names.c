@@ -47,12 +47,12 @@ static void remove_name(const struct pabal__directory *directory, const char *na
 
 void pabal__descriptor_bury(struct pabal__segment *segment, uint32_t id)
 {
-	struct pabal__participant *dead = pabal__participant_at(segment, id);
-	uint64_t bits = atomic_load_explicit(&dead->waits_index, memory_order_relaxed); /* it is dead, and we hold its grave */
+	pabal__word *word = pabal__participant_descriptors(segment, id);
+	uint64_t bits = atomic_load_explicit(word, memory_order_relaxed); /* it is dead, and we hold its grave */
 	struct pabal__directory directory;
 	char name[PABAL__DESCRIPTOR_NAME_SIZE];
 
-	if (!bits)
+	if (!(uint32_t)bits)
 		return;
 	if (pabal__segment_directory(segment, &directory) == 0) { /* else they are left to pabal_gc() */
 		for (uint32_t event = PABAL_READABLE; event <= PABAL_WRITABLE; event <<= 1) {
@@ -62,7 +62,8 @@ void pabal__descriptor_bury(struct pabal__segment *segment, uint32_t id)
 		}
 		pabal__directory_close(&directory);
 	}
-	atomic_store_explicit(&dead->waits_index, 0, memory_order_relaxed); /* the same */
+	/* Relaxed: the same. In a region others may be telling it still; and its arms go on with the next one to have the slot. */
+	atomic_fetch_and_explicit(word, ~UINT64_C(0xffffffff), memory_order_relaxed);
 }
 
 /* The number before the next dash; what follows it, or NULL. */

@@ -16,6 +16,7 @@
 #include <limits.h>
 
 #include "base/error.h"
+#include "model/descriptor_post.h"
 #include "model/region.h"
 #include "platform/clock.h"
 #include "platform/cpu.h"
@@ -63,6 +64,13 @@ static void ring(struct pabal__event *event, int count_max)
 		pabal__futex_wake(&event->bell, INT_MAX);
 }
 
+/* Those in pabal_wait_many(): all of them, since none of them takes anything from the others. */
+static __attribute__((cold, noinline)) void tell_pollers(const pabal_region *region, uint32_t index)
+{
+	if (!PABAL__FAULT(POLLERS_UNTOLD))
+		pabal__descriptor_post(&region->segment, pabal__told_of(index), PABAL_READABLE);
+}
+
 int pabal_region_notify(pabal_region *region, uint32_t index, uint32_t count_max)
 {
 	struct pabal__event *event;
@@ -84,6 +92,8 @@ int pabal_region_notify(pabal_region *region, uint32_t index, uint32_t count_max
 		ring(event, count_max > INT_MAX ? INT_MAX : (int)count_max);
 	if (PABAL__FAULT(RING_BEFORE_COUNT))
 		atomic_fetch_add_explicit(&event->count, 1, memory_order_seq_cst);
+	if (pabal__descriptor_is_in_use(&region->segment))
+		tell_pollers(region, index);
 	return 0;
 }
 

@@ -22,6 +22,7 @@
 
 #include "memory/participant.h"
 #include "memory/pool.h"
+#include "model/descriptor_post.h"
 #include "model/object.h"
 #include "platform/fork.h"
 #include "queue/redeliver.h"
@@ -135,8 +136,11 @@ void pabal__mailbox_told_items(void *argument);
 
 extern const struct pabal__wait_calls pabal__send_calls, pabal__receive_calls;
 
-/* A bell was rung: a byte to each handle that has a descriptor for this (model/descriptor_post.c). */
-void pabal__mailbox_post(const struct pabal__segment *segment, uint32_t event) __attribute__((cold));
+/* A bell was rung: a byte to each handle that has a descriptor for this. */
+static inline void pabal__mailbox_post(const struct pabal__segment *segment, uint32_t event)
+{
+	pabal__descriptor_post(segment, event, event);
+}
 
 /* There is something to take, or room, by a read-modify-write; wakes one. */
 static inline void pabal__mailbox_ring_items(const pabal_mailbox *mailbox)

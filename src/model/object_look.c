@@ -57,7 +57,7 @@ int pabal_participants(const char *name, int (*each)(const struct pabal_particip
 		info.alive = pabal__participant_lives(&segment, id) != 0;
 		info.claimed_pid = (pid_t)(identity >> 32);
 		info.claimed_uid = (uid_t)identity;
-		info.sent = counter(&participant->sent);
+		info.sent = segment.kind->number == PABAL_KIND_REGION ? 0 : counter(&participant->sent); /* there it is another word */
 		info.received = counter(&participant->received);
 		info.late_wakes = counter(&participant->late_wakes);
 		count++;

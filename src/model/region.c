@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
+#include "model/region_wait.h"
 #include "platform/huge.h"
 
 enum {
@@ -151,6 +152,7 @@ static void init_handle(pabal_region *region, const struct pabal__seat *seat, ui
 	pabal__spin_init(&region->spin);
 	pabal__sleepers_init(&region->lock_sleepers, &region->self->waits_room, &region->self->waits_index, 32);
 	pabal__sleepers_init(&region->event_sleepers, &region->self->waits_message, &region->self->waits_index, 0);
+	pabal__region_pollers_init(region);
 	if (segment->shape.flags & PABAL_REGION_HUGE_PAGES) /* where it is refused here, small pages do as well */
 		pabal__huge_advise(region->data, segment->size - segment->region.data);
 	region->magic = PABAL__REGION_MAGIC;
@@ -231,6 +233,7 @@ pabal_region *pabal_region_close(pabal_region *region)
 {
 	if (!region || region->magic != PABAL__REGION_MAGIC)
 		return NULL;
+	pabal__region_pollers_deinit(region, region->generation == pabal__fork_generation());
 	/* A fork child gives back nothing of its parent's. Its copy of the descriptor and of the mapping go all the same. */
 	if (!(region->flags & PABAL_READ_ONLY) && region->generation == pabal__fork_generation())
 		give_all_back(region);

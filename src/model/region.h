@@ -13,6 +13,7 @@
 #include "model/object.h"
 #include "platform/fork.h"
 #include "wait/bell.h"
+#include "wait/nudge.h"
 #include "wait/sleepers.h"
 #include "wait/spin.h"
 
@@ -35,6 +36,15 @@ struct pabal__event {
 
 _Static_assert(sizeof(struct pabal__lock) == PABAL__SYNC && sizeof(struct pabal__event) == PABAL__SYNC, "a line each");
 
+/* Threads of ours in pabal_wait_many() (region_wait.c). */
+struct pabal__region_pollers {
+	pthread_mutex_t lock; /* of what follows, but for nudges */
+	struct pabal__descriptor *descriptor;
+	_Atomic uint32_t *told;  /* of each event: the number that was told last */
+	_Atomic uint32_t inside; /* waits that are to be told */
+	struct pabal__nudges nudges;
+};
+
 struct pabal_region {
 	uint32_t magic;
 	uint32_t flags;
@@ -51,6 +61,7 @@ struct pabal_region {
 	struct pabal__spin spin; /* on its locks */
 	struct pabal__segment segment;
 	struct pabal__sleepers lock_sleepers, event_sleepers; /* of this process, whichever lock or event they wait for */
+	struct pabal__region_pollers pollers;
 };
 
 /* Why pabal__region_check() refuses. */

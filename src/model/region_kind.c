@@ -4,6 +4,8 @@
  */
 #include <sys/stat.h>
 
+#include "model/descriptor_names.h"
+#include "model/descriptor_post.h"
 #include "model/region.h"
 
 static bool shape_fits(const struct pabal__shape *shape)
@@ -33,6 +35,7 @@ static int bury(struct pabal__segment *segment, uint32_t id, struct pabal__buria
 	uint64_t word = atomic_load_explicit(&pabal__participant_at(segment, id)->word, memory_order_relaxed); /* it is dead: nobody else writes it */
 
 	burial->redelivered += pabal__lock_release_all(segment, id, word);
+	pabal__descriptor_bury(segment, id);
 	return 0;
 }
 
@@ -56,6 +59,8 @@ void pabal__region_notify(const struct pabal__segment *segment)
 		if (atomic_load_explicit(&event->bell, memory_order_seq_cst) & 1) /* the same */
 			pabal__bell_ring_out(&event->bell);
 	}
+	if (ended)
+		pabal__descriptor_post(segment, PABAL__TOLD_ALL, PABAL_READABLE);
 }
 
 /* For an event, where others wait for a message; for a lock, where others wait for room. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * model/wait_kind.c - the four kinds of handles that pabal_wait_many() waits for.
+ * model/wait_kind.c - the kinds of handles that pabal_wait_many() waits for.
  */
 #include "model/wait_kind.h"
 
@@ -13,6 +13,7 @@
 #include "model/link.h"
 #include "model/process.h"
 #include "model/region.h"
+#include "model/region_wait.h"
 #include "model/waitable.h"
 
 static int link_fd(void *object, uint32_t event)
@@ -114,10 +115,8 @@ int pabal__wait_kind_of(void *object, struct pabal__wait_kind *ret_kind)
 	else if (magic == PABAL__PROCESS_MAGIC)
 		*ret_kind = of_process(object);
 	else if (magic == PABAL__REGION_MAGIC)
-		return pabal__fail_with(-EINVAL,
-					"an object is a region, whose events have no descriptor: wait for one with pabal_region_wait(); or let who "
-					"notifies put into a buffer with PABAL_BUFFER_LATEST, and wait for that");
+		*ret_kind = pabal__region_wait_kind(object);
 	else
-		return pabal__fail_with(-EINVAL, "an object is no open handle of a mailbox, buffer, process or link");
+		return pabal__fail_with(-EINVAL, "an object is no open handle of a mailbox, buffer, region, process or link");
 	return 0;
 }

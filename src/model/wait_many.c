@@ -5,6 +5,8 @@
  * What a kind promises of its descriptors is enough (wait_kind.h): level-triggered, and never silent while there is something. One that is ready is verified by a look, so that what another has taken does not end
  * the wait.
  *
+ * The events of a region are told by numbers, each compared with what was told last (struct pabal__wait_number_calls): they are looked at before the first sleep, and whenever something has happened.
+ *
  * Interrupts are as in every other wait (decisions/0008): each wait remembers what was acknowledged when it began, and ends when the count is another one; so one interrupt ends all that wait, and one that came
  * before is kept for the next. The order: look; if there is nothing, look at the interrupts; sleep. Each handle has a nudge by which the interrupt ends that sleep, also one that comes between look and sleep.
  */
@@ -26,6 +28,8 @@ enum {
 	EVENTS = PABAL_READABLE | PABAL_WRITABLE | PABAL_HANGUP,
 };
 
+#define WHICH UINT32_C(0xffff0000) /* PABAL_EVENT() */
+
 static const char closed[] = "the program closed descriptors that belong to a handle";
 
 struct member {
@@ -33,6 +37,8 @@ struct member {
 	struct pabal__nudge *nudge; /* NULL: this call does not wait */
 	uint32_t seen;              /* interrupts acknowledged when the wait began */
 	uint32_t woken;             /* enum pabal_event, and NUDGED: what was ready in poll */
+	struct pabal__wait_number number;
+	bool begun; /* its kind has numbers, and was told that we sleep */
 };
 
 struct many {
@@ -43,7 +49,7 @@ struct many {
 	uint32_t *owners; /* of each poll: which member, and what it tells */
 	uint32_t poll_count;
 	bool restart;
-	bool ended; /* one had ended before the wait began: its descriptors may be silent */
+	bool at_once; /* one was ready, or had ended, before the wait began: its descriptors may be silent */
 };
 
 static void add_poll(struct many *many, uint32_t member, uint32_t what, int fd, short events)
@@ -79,17 +85,35 @@ static int prepare_events(struct many *many, uint32_t i)
 	return r;
 }
 
+/* After it has its nudge: what is told after that is not lost. */
+static int begin_number(struct many *many, uint32_t i, bool waits)
+{
+	const struct pabal_wait *item = &many->items[i];
+	struct member *member = &many->members[i];
+	const struct pabal__wait_number_calls *calls = member->kind.calls->numbers;
+	int r = calls->begin(item->object, item->events, waits, &member->number);
+
+	if (r < 0)
+		return r;
+	member->begun = waits;
+	many->at_once = calls->look(item->object, &member->number, false, false) || many->at_once;
+	return 0;
+}
+
 static int prepare_one(struct many *many, uint32_t i, bool waits)
 {
 	const struct pabal_wait *item = &many->items[i];
 	struct member *member = &many->members[i];
 	int r;
 
-	if (!item->events || (item->events & ~(uint32_t)EVENTS))
-		return pabal__fail(-EINVAL, "events of item %u are 0x%x: one or more of PABAL_READABLE, _WRITABLE, _HANGUP", i, item->events);
 	r = pabal__wait_kind_of(item->object, &member->kind);
-	if (r == 0)
-		r = prepare_events(many, i);
+	if (r < 0)
+		return r;
+	if (!(item->events & EVENTS) || (item->events & ~(uint32_t)(member->kind.calls->numbers ? EVENTS | WHICH : EVENTS)))
+		return pabal__fail(-EINVAL,
+				   "events of item %u are 0x%x: one or more of PABAL_READABLE, _WRITABLE, _HANGUP; of a region, PABAL_EVENT(index)",
+				   i, item->events);
+	r = prepare_events(many, i);
 	if (r < 0)
 		return r;
 	many->restart = many->restart && (member->kind.flags & PABAL_RESTART);
@@ -98,11 +122,11 @@ static int prepare_one(struct many *many, uint32_t i, bool waits)
 		if (r < 0)
 			return pabal__fail_with(r, r == -EBADF ? closed : "no descriptor to wait with: too many are open, or there is no memory");
 		add_poll(many, i, NUDGED, member->nudge->fd, POLLIN);
-		/* relaxed: an interrupt since the last one counts for us */
-		member->seen = atomic_load_explicit(member->kind.acknowledged, memory_order_relaxed);
+		if (member->kind.interrupts) /* relaxed: an interrupt since the last one counts for us */
+			member->seen = atomic_load_explicit(member->kind.acknowledged, memory_order_relaxed);
 	}
-	many->ended = many->ended || ((item->events & PABAL_HANGUP) && member->kind.calls->has_ended(item->object, false));
-	return 0;
+	many->at_once = many->at_once || ((item->events & PABAL_HANGUP) && member->kind.calls->has_ended(item->object, false));
+	return member->kind.calls->numbers ? begin_number(many, i, waits) : 0;
 }
 
 static int prepare(struct many *many, bool waits)
@@ -115,6 +139,7 @@ static int prepare(struct many *many, bool waits)
 	return r;
 }
 
+/* @member: of a kind that has them. */
 static uint32_t interrupts_of(const struct member *member)
 {
 	return atomic_load_explicit(member->kind.interrupts, memory_order_acquire); /* pairs with the interrupt's release */
@@ -123,7 +148,7 @@ static uint32_t interrupts_of(const struct member *member)
 static bool is_interrupted(const struct many *many)
 {
 	for (uint32_t i = 0; i < many->count; i++)
-		if (many->members[i].nudge && interrupts_of(&many->members[i]) != many->members[i].seen)
+		if (many->members[i].nudge && many->members[i].kind.interrupts && interrupts_of(&many->members[i]) != many->members[i].seen)
 			return true;
 	return false;
 }
@@ -133,7 +158,7 @@ static void acknowledge(const struct many *many)
 {
 	for (uint32_t i = 0; i < many->count; i++) {
 		const struct member *member = &many->members[i];
-		uint32_t count = interrupts_of(member);
+		uint32_t count = member->kind.interrupts ? interrupts_of(member) : member->seen;
 
 		if (count != member->seen) /* relaxed, alone: for waits that begin later */
 			atomic_store_explicit(member->kind.acknowledged, count, memory_order_relaxed);
@@ -156,12 +181,17 @@ static int note_polls(struct many *many)
 	return 0;
 }
 
-static uint32_t look_at(const struct pabal_wait *item, const struct member *member)
+static uint32_t look_at(const struct pabal_wait *item, struct member *member)
 {
 	const struct pabal__wait_calls_of_kind *calls = member->kind.calls;
 	uint32_t ready = 0;
 
 	if (member->woken & NUDGED) /* before the look at what we were nudged for */
+		pabal__wake_clear(member->nudge->fd);
+	if (calls->numbers && calls->numbers->look(item->object, &member->number, member->woken & EVENTS, member->woken))
+		ready |= item->events & PABAL_READABLE;
+	for (uint32_t event = PABAL_READABLE; event <= PABAL_WRITABLE && !calls->numbers; event <<= 1)
+
 		pabal__nudge_clear(member->nudge);
 	for (uint32_t event = PABAL_READABLE; event <= PABAL_WRITABLE; event <<= 1)
 		if ((member->woken & event) && calls->verify(item->object, event))
@@ -186,7 +216,7 @@ static int look(struct many *many)
 	int ready = 0, r = note_polls(many);
 
 	for (uint32_t i = 0; r == 0 && i < many->count; i++) {
-		const struct member *member = &many->members[i];
+		struct member *member = &many->members[i];
 
 		many->items[i].ret_events = look_at(&many->items[i], member);
 		ready += many->items[i].ret_events != 0;
@@ -237,7 +267,7 @@ static int wait_until(struct many *many, int64_t timeout_ns)
 
 	for (;;) {
 		bool interrupted = is_interrupted(many); /* before the look: what happened before the interrupt is found */
-		bool sleeps = timeout_ns != PABAL_NOWAIT && !interrupted && !many->ended;
+		bool sleeps = timeout_ns != PABAL_NOWAIT && !interrupted && !many->at_once;
 		int r = poll_until(many, sleeps ? deadline : 0);
 
 		if (r == -EINTR && (!sleeps || many->restart || is_interrupted(many)))
@@ -246,7 +276,7 @@ static int wait_until(struct many *many, int64_t timeout_ns)
 			r = look(many);
 		if (r != 0)
 			return r;
-		many->ended = false;
+		many->at_once = false;
 		if (interrupted) {
 			acknowledge(many);
 			return -ECANCELED;
@@ -270,12 +300,28 @@ static int make_room(struct many *many)
 
 static void leave(struct many *many)
 {
-	for (uint32_t i = 0; many->members && i < many->count; i++)
-		if (many->members[i].nudge)
-			pabal__nudge_return(many->members[i].nudge);
+	for (uint32_t i = 0; many->members && i < many->count; i++) {
+		const struct member *member = &many->members[i];
+
+		if (member->begun)
+			member->kind.calls->numbers->end(many->items[i].object);
+		if (member->nudge)
+			pabal__nudge_return(member->nudge);
+	}
 	free(many->members);
 	free(many->polls);
 	free(many->owners);
+}
+
+/* What the caller is told now, it will not be told again. Only here, where nothing can go wrong any more. */
+static void note_numbers(const struct many *many)
+{
+	for (uint32_t i = 0; i < many->count; i++) {
+		const struct member *member = &many->members[i];
+
+		if (member->kind.calls->numbers && (many->items[i].ret_events & PABAL_READABLE))
+			member->kind.calls->numbers->note(many->items[i].object, &member->number);
+	}
 }
 
 int pabal_wait_many(struct pabal_wait *items, uint32_t count, uint32_t *ret_ready, int64_t timeout_ns)
@@ -292,6 +338,8 @@ int pabal_wait_many(struct pabal_wait *items, uint32_t count, uint32_t *ret_read
 		r = wait_until(&many, timeout_ns);
 		if (r < 0)
 			say(r);
+		else
+			note_numbers(&many);
 	}
 	leave(&many);
 	if (r < 0)

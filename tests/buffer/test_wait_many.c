@@ -16,13 +16,17 @@
 enum { ROUNDS = 60, CAPACITY = 4 };
 
 /* What happens. The last three are told by a death alone. */
-enum what { SENT, PUT, PUT_SPSC, PUT_LATEST, SENT_BY_LINK, TAKEN_BY_THE_DEAD, LINK_ENDS, KINDS };
+enum what { SENT, PUT, PUT_SPSC, PUT_LATEST, NOTIFIED, SENT_BY_LINK, TAKEN_BY_THE_DEAD, LINK_ENDS, KINDS };
 
-enum place { MAILBOX, BUFFERS, PROCESS = BUFFERS + 3, IDLE_LINK, LINK, PLACES };
+enum place { MAILBOX, BUFFERS, PROCESS = BUFFERS + 3, IDLE_LINK, REGION, LINK, PLACES };
+
+enum { EVENT = 7, EVENTS = 9 };
 
 struct set {
 	pabal_mailbox *mailbox;
 	pabal_buffer *buffers[3];
+	pabal_region *region;
+	uint32_t notified; /* the number of the event that was seen */
 	pabal_process *self;
 	pabal_link *idle, *link;
 	bool heard; /* the message of the link */
@@ -59,12 +63,17 @@ static void set_up(struct set *set)
 	assert_int_equal(pabal_mailbox_create("m", NULL, &set->mailbox), 0);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(pabal_buffer_create(names[i], sizeof(struct item), CAPACITY, BOPTS(.flags = forms[i]), &set->buffers[i]), 0);
+	assert_int_equal(pabal_region_create("r", sizeof(uint64_t),
+					     &(struct pabal_region_opts){ .struct_size = sizeof(struct pabal_region_opts), .events = EVENTS },
+					     &set->region),
+			 0);
 	assert_int_equal(pabal_process_announce("waiter", NULL, &set->self), 0);
 	assert_int_equal(pabal_process_link(set->self, "idle", &set->idle, PABAL_FOREVER), 0);
 	set->waits[MAILBOX] = (struct pabal_wait){ .object = set->mailbox, .events = PABAL_READABLE };
 	for (int i = 0; i < 3; i++)
 		set->waits[BUFFERS + i] = (struct pabal_wait){ .object = set->buffers[i], .events = PABAL_READABLE };
 	set->waits[PROCESS] = (struct pabal_wait){ .object = set->self, .events = PABAL_READABLE };
+	set->waits[REGION] = (struct pabal_wait){ .object = set->region, .events = PABAL_READABLE | PABAL_HANGUP | PABAL_EVENT(EVENT) };
 	set->waits[IDLE_LINK] = (struct pabal_wait){ .object = set->idle, .events = PABAL_READABLE | PABAL_HANGUP };
 }
 
@@ -74,6 +83,9 @@ static void tear_down(struct set *set)
 	pabal_process_close(set->self);
 	assert_int_equal(pabal_gc(NULL) < 0, false);
 	expect_sound("m", NULL);
+	expect_sound("r", NULL);
+	pabal_region_close(set->region);
+	assert_int_equal(pabal_region_destroy("r"), 0);
 	pabal_mailbox_close(set->mailbox);
 	assert_int_equal(pabal_mailbox_destroy("m"), 0);
 	for (int i = 0; i < 3; i++) {
@@ -91,6 +103,16 @@ static void put_into(const char *name, uint64_t id)
 	child_equal(pabal_buffer_open(name, NULL, &buffer), 0);
 	pabal__fault_on = PABAL__FAULT_NO_RING;
 	child_equal(pabal_buffer_put(buffer, &item, 1, NULL, PABAL_NOWAIT), 0);
+}
+
+static void notify(uint64_t id)
+{
+	pabal_region *region;
+
+	child_equal(pabal_region_open("r", NULL, &region), 0);
+	*(uint64_t *)pabal_region_data(region) = id;
+	pabal__fault_on = PABAL__FAULT_POLLERS_UNTOLD;
+	child_equal(pabal_region_notify(region, EVENT, UINT32_MAX), 0);
 }
 
 static void use_mailbox(const struct deed *deed)
@@ -129,6 +151,9 @@ static int act(void *data)
 	case PUT_SPSC:
 	case PUT_LATEST:
 		put_into(names[deed->what - PUT], deed->id);
+		break;
+	case NOTIFIED:
+		notify(deed->id);
 		break;
 	case SENT:
 	case TAKEN_BY_THE_DEAD:
@@ -179,6 +204,18 @@ static bool look_into_buffer(const struct set *set, int form, const struct deed 
 	return came;
 }
 
+static bool look_into_region(struct set *set, const struct deed *deed)
+{
+	uint32_t now;
+
+	assert_int_equal(set->waits[REGION].ret_events, PABAL_READABLE); /* it has not ended */
+	assert_int_equal(pabal_region_event(set->region, EVENT, &now), 0);
+	assert_int_equal(now, ++set->notified);
+	assert_int_equal(deed->what, NOTIFIED);
+	assert_int_equal(*(const uint64_t *)pabal_region_data(set->region), deed->id);
+	return true;
+}
+
 static void accept_links(struct set *set, const struct deed *deed)
 {
 	int r;
@@ -224,6 +261,8 @@ static bool look(struct set *set, const struct deed *deed)
 	for (int i = 0; i < 3; i++)
 		if (set->waits[BUFFERS + i].ret_events)
 			came |= look_into_buffer(set, i, deed);
+	if (set->waits[REGION].ret_events)
+		came |= look_into_region(set, deed);
 	if (set->count > LINK && set->waits[LINK].ret_events)
 		came |= look_into_link(set, deed);
 	if (set->waits[PROCESS].ret_events)
@@ -257,32 +296,10 @@ static void nothing_of_the_dead_is_lost(void **state)
 	tear_down(&set);
 }
 
-/* Its events are waited for by pabal_region_wait(). */
-static void a_region_is_refused(void **state)
-{
-	pabal_mailbox *mailbox = NULL;
-	pabal_region *region = NULL;
-	struct pabal_wait waits[2];
-
-	(void)state;
-	assert_int_equal(pabal_mailbox_create("m", NULL, &mailbox), 0);
-	assert_int_equal(pabal_region_create("r", 1, NULL, &region), 0);
-	waits[0] = (struct pabal_wait){ .object = mailbox, .events = PABAL_READABLE };
-	waits[1] = (struct pabal_wait){ .object = region, .events = PABAL_READABLE };
-	assert_int_equal(pabal_wait_many(waits, 2, NULL, PABAL_FOREVER), -EINVAL);
-	assert_non_null(strstr(pabal_error_detail(), "pabal_region_wait()"));
-	assert_non_null(strstr(pabal_error_detail(), "PABAL_BUFFER_LATEST")); /* what to do instead */
-	pabal_region_close(region);
-	pabal_mailbox_close(mailbox);
-	assert_int_equal(pabal_region_destroy("r"), 0);
-	assert_int_equal(pabal_mailbox_destroy("m"), 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_of_the_dead_is_lost),
-		cmocka_unit_test(a_region_is_refused),
 	};
 
 	ready = shared_memory(2 * sizeof *ready);

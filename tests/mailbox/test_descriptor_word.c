@@ -16,7 +16,7 @@
 
 #include "base/fault.h"
 #include "model/attach.h"
-#include "model/descriptor_post.h"
+#include "model/mailbox.h"
 #include "support/support.h"
 
 enum { MOST = 3000 /* instructions */, ROUNDS = 800, IN_USE = 1 };
@@ -37,12 +37,12 @@ static void look_for_somebody(pabal_mailbox *mailbox)
 
 static void get_one(pabal_mailbox *mailbox)
 {
-	pabal__descriptor_enroll(mailbox, PABAL_READABLE);
+	pabal__descriptor_enroll(&mailbox->segment, mailbox->id, PABAL_READABLE);
 }
 
 static void give_it_back(pabal_mailbox *mailbox)
 {
-	pabal__descriptor_withdraw(mailbox, PABAL_READABLE);
+	pabal__descriptor_withdraw(&mailbox->segment, mailbox->id, PABAL_READABLE);
 }
 
 static void when_nobody_has_one_the_word_says_so(void **state)
