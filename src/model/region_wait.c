@@ -32,8 +32,7 @@ void pabal__region_pollers_deinit(pabal_region *region, bool name_too)
 {
 	struct pabal__region_pollers *pollers = &region->pollers;
 
-	if (!pabal__descriptor_unmake(&region->segment, region->id, pollers->descriptor, name_too))
-		pabal__nudges_forget(&pollers->nudges);
+	pabal__descriptor_unmake(&region->segment, region->id, pollers->descriptor, name_too);
 	pabal__nudges_close(&pollers->nudges);
 	free((void *)pollers->told);
 	pthread_mutex_destroy(&pollers->lock);

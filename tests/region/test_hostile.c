@@ -56,7 +56,7 @@ int __wrap_munmap(void *address, size_t size)
 }
 
 struct common {
-	_Atomic uint64_t ready, calls, passed, corrupt, between, stop;
+	_Atomic uint64_t ready, calls, passed, corrupt, between, told, stop;
 };
 
 static struct common *common;
@@ -122,7 +122,7 @@ static int work(void *data)
 	atomic_fetch_add(&common->ready, 1);
 	while (!atomic_load(&common->stop)) {
 		int64_t timeout = next_random(&random) % 4 ? PABAL_NOWAIT : 100000;
-		uint32_t what = next_random(&random) % 8, lock = next_random(&random) % LOCKS, event = next_random(&random) % EVENTS;
+		uint32_t what = next_random(&random) % 10, lock = next_random(&random) % LOCKS, event = next_random(&random) % EVENTS;
 
 		if (what < 4) {
 			if (known(pabal_region_lock(region, lock, timeout)) >= 0) {
@@ -134,6 +134,12 @@ static int work(void *data)
 		} else if (what < 7) {
 			known(pabal_region_event(region, event, &now));
 			known(pabal_region_wait(region, event, now, NULL, timeout));
+		} else if (what < 9) {
+			struct pabal_wait items[2] = { { .object = region, .events = PABAL_READABLE | PABAL_EVENT(event) },
+						       { .object = region, .events = PABAL_READABLE | PABAL_HANGUP } };
+
+			if (known(pabal_wait_many(items, 2, NULL, timeout)) == 0)
+				atomic_fetch_add(&common->told, 1);
 		} else {
 			look(region, &random);
 		}
@@ -219,9 +225,10 @@ static void garbage_does_not_spread(void **state)
 		pabal_region_close(region);
 		unlink(path_of("r"));
 	}
-	print_message("calls %llu, locks had %llu, writes with locks in between %llu, -EBADMSG %llu\n", (unsigned long long)common->calls,
-		      (unsigned long long)common->passed, (unsigned long long)common->between, (unsigned long long)common->corrupt);
-	assert_true(common->between > 0 && common->corrupt > 0);
+	print_message("calls %llu, locks had %llu, writes with locks in between %llu, -EBADMSG %llu, told of events %llu\n",
+		      (unsigned long long)common->calls, (unsigned long long)common->passed, (unsigned long long)common->between,
+		      (unsigned long long)common->corrupt, (unsigned long long)common->told);
+	assert_true(common->between > 0 && common->corrupt > 0 && common->told > 0);
 }
 
 /* Each check that refuses a word is hit. */

@@ -10,7 +10,7 @@
 
 #include <pabal/region.h>
 
-enum { THREADS = 4, ROUNDS = 5000 };
+enum { THREADS = 4, ROUNDS = 5000, POLLS = 1000 };
 
 static pabal_region *region;
 
@@ -56,11 +56,38 @@ static void *pass_on(void *data)
 	}
 }
 
+static void poll_for(uint32_t index)
+{
+	struct pabal_wait item = { .object = region, .events = PABAL_READABLE | PABAL_EVENT(index) };
+
+	check(pabal_wait_many(&item, 1, NULL, PABAL_FOREVER));
+	if (item.ret_events != PABAL_READABLE)
+		abort();
+}
+
+/* The same, each with an event of its own, in pabal_wait_many(), on one handle: so who swallows what is for the other passes it on. */
+static void *pass_on_by_polls(void *data)
+{
+	uint64_t *letter = (uint64_t *)pabal_region_data(region) + 16;
+	uint32_t me = (uint32_t)(uintptr_t)data;
+
+	for (uint64_t i = me; i < POLLS; i += 2) {
+		if (i > 0)
+			poll_for(1 + me);
+		if (*letter != i)
+			abort();
+		*letter = i + 1;
+		check(pabal_region_notify(region, 2 - me, 0));
+	}
+	return NULL;
+}
+
 int main(void)
 {
+	const struct pabal_region_opts opts = { .struct_size = sizeof opts, .events = 3 };
 	pthread_t threads[THREADS];
 
-	check(pabal_region_create("r", 4096, NULL, &region));
+	check(pabal_region_create("r", 4096, &opts, &region));
 	for (int i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, count_up, NULL);
 	for (int i = 0; i < THREADS; i++)
@@ -69,6 +96,10 @@ int main(void)
 		return 1;
 	for (uintptr_t i = 0; i < 2; i++)
 		pthread_create(&threads[i], NULL, pass_on, (void *)i); /* NOLINT(performance-no-int-to-ptr): a number that goes through void * */
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	for (uintptr_t i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, pass_on_by_polls, (void *)i); /* NOLINT(performance-no-int-to-ptr): the same */
 	for (int i = 0; i < 2; i++)
 		pthread_join(threads[i], NULL);
 	pabal_region_close(region);
