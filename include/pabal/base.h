@@ -199,8 +199,8 @@ _Static_assert(sizeof(struct pabal_wait_info) == 336, "result structs have a fix
 
 /** One object of pabal_wait_many(). */
 struct pabal_wait {
-	void *object;        /**< an open handle of a mailbox, buffer, process or link */
-	uint32_t events;     /**< enum pabal_event, one or more */
+	void *object;        /**< an open handle of a mailbox, buffer, region, process or link */
+	uint32_t events;     /**< enum pabal_event, one or more; of a region, with PABAL_EVENT() */
 	uint32_t ret_events; /**< those that have happened */
 };
 
@@ -211,24 +211,27 @@ struct pabal_wait {
  * @ret_ready: how many items have ret_events; may be NULL.
  * @timeout_ns: how long to wait for the first.
  *
- * It consumes nothing: another may take what was there before this process does. Regions are waited for with pabal_region_wait(), and refused here: an event is waited for by the number that the
- * caller has seen, for which an item has no place. To wait for a change of a region among others, let who changes it put an item into a buffer with PABAL_BUFFER_LATEST, wait here for PABAL_READABLE of that buffer, get the item,
- * and then look at the region: so no change is missed (docs/decisions/0015). A handle that is waited for gets a descriptor (pabal_mailbox_fd() and so on), which costs each about five file descriptors, and one more for each thread that waits for it at the same time.
+ * It consumes nothing: another may take what was there before this process does. A handle that is waited for gets a descriptor (pabal_mailbox_fd() and so on), which costs each about five file descriptors, and one more for
+ * each thread that waits for it at the same time.
+ *
+ * PABAL_READABLE of a region, with PABAL_EVENT(index): that event was notified since pabal_wait_many() last told this handle so, or, the first time, since the region was created. What is told is noted before the call returns, so whoever
+ * waits, then looks at the data, then waits again misses nothing, and a first call may tell what is old. All threads that wait on a handle when it comes are told; what one was told between two waits of another is not told
+ * again: a thread that must hear of everything has a handle of its own. pabal_region_event() and pabal_region_wait() take nothing away from it. A region has no PABAL_WRITABLE, and no interrupt.
  *
  * PABAL_READABLE and PABAL_WRITABLE are looked at when the descriptor says so: what another has taken meanwhile is not told. PABAL_WRITABLE of a mailbox: room in its capacity; a send that found no memory waits
  * here until some comes back (pabal_mailbox_fd()). A link that has a readable descriptor, as one has that was waited for with
  * PABAL_READABLE, tells of its messages itself; its process handle does not tell of them any more (pabal_process_fd()).
  *
- * PABAL_HANGUP of a mailbox or buffer: it was destroyed; of a link: the peer has closed it or has died. Alone it ends the wait for nothing else, whatever there is to read. A process handle has none:
+ * PABAL_HANGUP of a mailbox, buffer or region: it was destroyed; of a link: the peer has closed it or has died. Alone it ends the wait for nothing else, whatever there is to read. A process handle has none:
  * it never comes, and alone it is -EINVAL.
  *
  * An interrupt of any of the handles (pabal_mailbox_interrupt(), pabal_buffer_interrupt(), pabal_link_interrupt(), pabal_process_interrupt()) ends the wait with -ECANCELED, as it ends every other wait on
  * that handle; one that came before is kept for it. What is ready comes first: then the call returns 0, and the interrupt is kept for the next wait. With PABAL_NOWAIT nothing waits, so nothing is interrupted.
  *
  * Return: 0.
- * Threads: any. Blocks: up to @timeout_ns. Ownership: nothing passes. If the peer dies: what it left is found; a link: PABAL_READABLE, until it is received.
+ * Threads: any. Blocks: up to @timeout_ns. Ownership: nothing passes. If the peer dies: what it left is found, and what it notified, whether it had told anybody or not; a link: PABAL_READABLE, until it is received.
  * Errors: -EAGAIN (PABAL_NOWAIT, nothing), -ETIMEDOUT, -EINTR (not if all handles have PABAL_RESTART), -ECANCELED (one of the handles was interrupted),
- * -EINVAL (also: no such handle, or a region), -ESTALE, -EPERM (read-only), -EBADF (the program closed descriptors of a handle), -EMFILE, -ENOMEM.
+ * -EINVAL (also: no such handle, or no such event), -ESTALE, -EPERM (read-only), -EBADF (the program closed descriptors of a handle), -EMFILE, -ENOMEM.
  */
 PABAL_EXPORT int pabal_wait_many(struct pabal_wait *items, uint32_t count, uint32_t *ret_ready, int64_t timeout_ns);
 

@@ -161,7 +161,7 @@ PABAL_EXPORT int pabal_region_wait(pabal_region *region, uint32_t index, uint32_
 
 /**
  * pabal_region_notify() - count an event up, and wake those who wait for it.
- * @count_max: wake that many at most; UINT32_MAX: all; 0: count only. The others may find out by themselves a little later.
+ * @count_max: wake that many at most; UINT32_MAX: all; 0: none. The others may find out by themselves a little later. Those who wait in pabal_wait_many() are all told, whatever it is, and do not count among them.
  *
  * Return: 0. Threads: any. Blocks: never; no system call while nobody waits. Ownership: nothing passes. If the peer dies: nothing.
  * Errors: -ESHUTDOWN, -ESTALE, -EPERM, -EINVAL.

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * wake/signals_region.c - the ways to wait on a region: for a lock and for an event.
+ * wake/signals_region.c - the ways to wait on a region: for a lock and for an event, alone or as one of many.
  */
 #include "wake/signals.h"
+
+#include <errno.h>
 
 #define ROPTS(...) (&(struct pabal_region_opts){ .struct_size = sizeof(struct pabal_region_opts), __VA_ARGS__ })
 
@@ -45,6 +47,19 @@ static int region_wait(uint32_t flags)
 	return pabal_region_wait(own, 0, seen, &seen, PABAL_FOREVER);
 }
 
+static int region_many(uint32_t flags)
+{
+	pabal_region *own = own_region(flags);
+	struct pabal_wait item = { .object = own, .events = PABAL_READABLE };
+	int r;
+
+	child_equal(pabal_wait_many(&item, 1, NULL, PABAL_NOWAIT), -EAGAIN);
+	about_to_wait();
+	r = pabal_wait_many(&item, 1, NULL, PABAL_FOREVER);
+	pabal_region_close(own);
+	return r;
+}
+
 static void unlock(void)
 {
 	assert_int_equal(pabal_region_unlock(region, 0), 0);
@@ -64,6 +79,7 @@ static void end_region(void)
 static const struct way ways[] = {
 	{ "region_lock", make_region, region_lock, NULL, unlock, end_region },
 	{ "region_wait", make_region, region_wait, NULL, notify, end_region },
+	{ "region_wait_many", make_region, region_many, NULL, notify, end_region },
 };
 
 const struct ways region_ways = { ways, sizeof ways / sizeof *ways };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * test_news - what to do where pabal_wait_many() is to end because of a region: who changes the data puts into a buffer of the newest item, and who waits, waits for that.
+ * test_news - news of a region by way of a buffer: who changes the data puts into a buffer of the newest item, and who waits in pabal_wait_many(), waits for that. (Events of a region itself: tests/region/test_poll.c.)
  *
  * Writers change a word of the region each and put; readers wait for the buffer and for something that never comes, get, then look at the region, and answer who changed something. A writer goes on when all readers
  * have answered. Nothing waits with a limit and slices are endless: a change that one reader did not hear of hangs.
