@@ -85,13 +85,14 @@ static int wait_for_some(void *data)
 static int notify_some(void *data)
 {
 	uint32_t me = (uint32_t)(uintptr_t)data;
-	uint64_t random = me + atomic_load(&run->round) * PLAYERS;
+	uint64_t first = atomic_load(&run->round) + 1; /* before it is said to be ready */
+	uint64_t random = me + first * PLAYERS;
 	pabal_region *region;
 
 	child_equal(pabal_region_open("r", NULL, &region), 0);
 	pabal__fault_on = run->fault;
 	atomic_fetch_add(&run->ready, 1);
-	for (uint64_t round = atomic_load(&run->round) + 1; round != 0; round++) {
+	for (uint64_t round = first; round != 0; round++) {
 		while (atomic_load(&run->round) < round)
 			pause_briefly();
 		for (int i = 0; i < NOTIFIES; i++) {
