@@ -361,12 +361,12 @@ static inline void pabal__link_expect_large(const struct pabal_link *link)
 	__builtin_prefetch(link->receiving.recent[1]); /* NULL does no harm */
 }
 
-/* Done with a message that has nothing beside it. */
-static inline void pabal__link_consume_plain(struct pabal_link *link, uint32_t header)
+/* Done with a message that has nothing beside it. Returns 0, as pabal__doorbell_ring() does. */
+static inline int pabal__link_consume_plain(struct pabal_link *link, uint32_t header)
 {
 	pabal__reader_consume(&link->receiving.reader, header);
 	link->receiving.count++;
-	pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
+	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 }
 
 /* What a message keeps in its reserved words. */

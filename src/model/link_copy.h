@@ -28,34 +28,34 @@ static inline void pabal__copy_tiny(unsigned char *to, const unsigned char *from
 	}
 }
 
+/* 16 to PABAL__COPY_SMALL bytes: two pieces of the largest fixed size that fits, which may overlap; the last bytes are written first. */
+static inline void pabal__copy_small(unsigned char *to, const unsigned char *from, size_t size)
+{
+	if (size <= 32) {
+		memcpy(to + size - 16, from + size - 16, 16);
+		memcpy(to, from, 16);
+	} else if (size <= 64) {
+		memcpy(to + size - 32, from + size - 32, 32);
+		memcpy(to, from, 32);
+	} else {
+		memcpy(to + size - 64, from + size - 64, 64);
+		memcpy(to, from, 64);
+	}
+}
+
 static inline void pabal__copy_in(unsigned char *to, const unsigned char *from, size_t size)
 {
-	if (size < 16) {
+	if (size < 16)
 		pabal__copy_tiny(to, from, size);
-		return;
-	}
-	if (size > PABAL__COPY_SMALL) {
+	else if (size > PABAL__COPY_SMALL)
 		memcpy(to, from, size);
-		return;
-	}
-	memcpy(to + size - 16, from + size - 16, 16);
-	for (size_t i = (size - 1) / 16 * 16; i > 0; i -= 16)
-		memcpy(to + i - 16, from + i - 16, 16);
+	else
+		pabal__copy_small(to, from, size);
 }
 
 static inline void pabal__copy_out(unsigned char *to, const unsigned char *from, size_t size)
 {
-	if (size < 16) {
-		pabal__copy_tiny(to, from, size);
-		return;
-	}
-	if (size > PABAL__COPY_SMALL) {
-		memcpy(to, from, size);
-		return;
-	}
-	for (size_t i = 0; i + 16 < size; i += 16)
-		memcpy(to + i, from + i, 16);
-	memcpy(to + size - 16, from + size - 16, 16);
+	pabal__copy_in(to, from, size);
 }
 
 #endif

@@ -128,8 +128,7 @@ int pabal_link_receive(pabal_link *link, void *data, size_t size_max, size_t *re
 			pabal__copy_out(data, pabal__reader_content(&link->receiving.reader), size);
 			if (ret_size)
 				*ret_size = size;
-			pabal__link_consume_plain(link, header);
-			return 0;
+			return pabal__link_consume_plain(link, header);
 		}
 	}
 	return receive_any(link, data, size_max, ret_size, timeout_ns);
@@ -172,11 +171,11 @@ static int check_take_opts(const struct pabal_take_opts *given)
 }
 
 /* Everything but data; every member is written. */
-static inline void describe(const struct pabal_link *link, const struct pabal__slot *slot, size_t size, uint32_t tag, uint32_t fd_count,
-			    struct pabal_message *message)
+static inline void describe(const struct pabal_link *link, const struct pabal__slot *slot, uint64_t sequence, size_t size, uint32_t tag,
+			    uint32_t fd_count, struct pabal_message *message)
 {
 	message->size = size;
-	message->sequence = link->receiving.count;
+	message->sequence = sequence;
 	message->time_ns = 0;
 	message->delivery_count = 1;
 	message->tag = tag;
@@ -210,23 +209,23 @@ static int take_other(struct pabal_link *link, struct pabal__slot *slot, struct 
 	slot->use = incoming.use;
 	slot->request = incoming.extra.what == PABAL__MESSAGE_CALL;
 	slot->call = slot->request ? incoming.extra.call : 0;
-	describe(link, slot, incoming.size, incoming.extra.tag, incoming.extra.fd_count, message);
+	describe(link, slot, link->receiving.count, incoming.size, incoming.extra.tag, incoming.extra.fd_count, message);
 	message->data = slot->state == PABAL__SLOT_PRIVATE ? slot->data : incoming.data;
 	return 0;
 }
 
-/* A small message: copied, so that who keeps it does not keep the ring. */
-static inline PABAL__SHORT_WAY void take_small(struct pabal_link *link, uint32_t header, struct pabal__slot *slot, struct pabal_message *message)
+/* A small message: copied, so that who keeps it does not keep the ring. 0 */
+static inline PABAL__SHORT_WAY int take_small(struct pabal_link *link, uint32_t header, struct pabal__slot *slot, struct pabal_message *message)
 {
 	size_t size = pabal__stream_length_of(header);
 
 	pabal__copy_out(slot->data, pabal__reader_content(&link->receiving.reader), size);
-	pabal__link_consume_plain(link, header);
 	slot->state = PABAL__SLOT_PRIVATE;
 	slot->request = false;
 	slot->call = slot->fd_count = 0;
-	describe(link, slot, size, 0, 0, message);
+	describe(link, slot, link->receiving.count + 1, size, 0, 0, message);
 	message->data = slot->data;
+	return pabal__link_consume_plain(link, header);
 }
 
 static inline void take_large(struct pabal_link *link, const struct pabal__incoming *incoming, struct pabal__slot *slot,
@@ -239,7 +238,7 @@ static inline void take_large(struct pabal_link *link, const struct pabal__incom
 	slot->use = incoming->use;
 	slot->request = false;
 	slot->call = slot->fd_count = 0;
-	describe(link, slot, incoming->size, incoming->extra.tag, 0, message);
+	describe(link, slot, link->receiving.count, incoming->size, incoming->extra.tag, 0, message);
 	message->data = incoming->data;
 }
 
@@ -257,10 +256,8 @@ static inline int take_one(struct pabal_link *link, struct pabal_message *messag
 
 	if (__builtin_expect(!slot, 0))
 		return -ENOMEM;
-	if (pabal__link_is_plain(link, header)) {
-		take_small(link, header, slot, message);
-		return 0;
-	}
+	if (pabal__link_is_plain(link, header))
+		return take_small(link, header, slot, message);
 	if (header && pabal__link_peek_large(link, header, &incoming)) {
 		take_large(link, &incoming, slot, message);
 		return 0;
@@ -313,8 +310,7 @@ int pabal_link_take(pabal_link *link, const struct pabal_take_opts *opts, struct
 	header = pabal__link_plain(link);
 	if (!header || pabal__stream_length_of(header) > PABAL__COPY_SMALL || __builtin_expect(!link->receiving.leases.spare, 0))
 		return take_any(link, ret_message, timeout_ns);
-	take_small(link, header, pabal__slots_take(&link->receiving.leases), ret_message);
-	return 0;
+	return take_small(link, header, pabal__slots_take(&link->receiving.leases), ret_message);
 }
 
 int pabal__link_no_lease(void)

@@ -59,7 +59,7 @@ void pabal__doorbell_deinit(struct pabal__doorbell *bell)
 		pabal__sleepers_deinit(&bell->sleepers[i]);
 }
 
-void pabal__doorbell_ring_armed(struct pabal__doorbell *bell, uint32_t event)
+int pabal__doorbell_ring_armed(struct pabal__doorbell *bell, uint32_t event)
 {
 	uint64_t arm;
 	uint32_t number;
@@ -76,6 +76,7 @@ void pabal__doorbell_ring_armed(struct pabal__doorbell *bell, uint32_t event)
 		pabal__wake_send(bell->socket);
 	}
 	pthread_mutex_unlock(&bell->ring_lock);
+	return 0;
 }
 
 /* Say what is wanted; under the lock. After this the caller looks once more. */

@@ -74,10 +74,13 @@ int pabal__doorbell_init(struct pabal__doorbell *bell);
 void pabal__doorbell_deinit(struct pabal__doorbell *bell);
 
 /* Wake the peer, which wants @event and may not have been rung for it. */
-void pabal__doorbell_ring_armed(struct pabal__doorbell *bell, uint32_t event);
+int pabal__doorbell_ring_armed(struct pabal__doorbell *bell, uint32_t event);
 
-/* After a publication (a message, a position, a release): does the peer sleep for it? The one who sleeps has paid for the barrier. */
-static inline void pabal__doorbell_ring(struct pabal__doorbell *bell, uint32_t event)
+/*
+ * After a publication (a message, a position, a release): does the peer sleep for it? The one who sleeps has paid for the barrier. 0, so that a call can end with it: one that has nothing to do
+ * afterwards saves no registers for the case that it rings.
+ */
+static inline int pabal__doorbell_ring(struct pabal__doorbell *bell, uint32_t event)
 {
 	uint64_t arm;
 
@@ -88,7 +91,8 @@ static inline void pabal__doorbell_ring(struct pabal__doorbell *bell, uint32_t e
 	arm = atomic_load_explicit(&bell->peer->arm, memory_order_relaxed); /* ordered by the sleeper's membarrier, or by the fence */
 	/* relaxed: a look; looked at again under the lock */
 	if (__builtin_expect((arm & event) != 0, 0) && (uint32_t)(arm >> 32) != atomic_load_explicit(&bell->rung, memory_order_relaxed))
-		pabal__doorbell_ring_armed(bell, event);
+		return pabal__doorbell_ring_armed(bell, event);
+	return 0;
 }
 
 /* Ask the kernel, or believe in words that changed a moment ago. */
