@@ -28,34 +28,58 @@ static inline void pabal__copy_tiny(unsigned char *to, const unsigned char *from
 	}
 }
 
-/* 16 to PABAL__COPY_SMALL bytes: two pieces of the largest fixed size that fits, which may overlap; the last bytes are written first. */
-static inline void pabal__copy_small(unsigned char *to, const unsigned char *from, size_t size)
+static inline void pabal__copy_16(unsigned char *to, const unsigned char *from, size_t at)
 {
-	if (size <= 32) {
-		memcpy(to + size - 16, from + size - 16, 16);
-		memcpy(to, from, 16);
-	} else if (size <= 64) {
-		memcpy(to + size - 32, from + size - 32, 32);
-		memcpy(to, from, 32);
-	} else {
-		memcpy(to + size - 64, from + size - 64, 64);
-		memcpy(to, from, 64);
-	}
+	memcpy(to + at, from + at, 16);
 }
 
+/* In pieces of 16, of which two in the middle may overlap; never back to a line that was left. */
 static inline void pabal__copy_in(unsigned char *to, const unsigned char *from, size_t size)
 {
-	if (size < 16)
+	if (size < 16) {
 		pabal__copy_tiny(to, from, size);
-	else if (size > PABAL__COPY_SMALL)
+		return;
+	}
+	if (size > PABAL__COPY_SMALL) {
 		memcpy(to, from, size);
-	else
-		pabal__copy_small(to, from, size);
+		return;
+	}
+	pabal__copy_16(to, from, size - 16);
+	if (size > 32) {
+		pabal__copy_16(to, from, size - 32);
+		if (size > 64) {
+			pabal__copy_16(to, from, size - 48);
+			pabal__copy_16(to, from, size - 64);
+			pabal__copy_16(to, from, 48);
+			pabal__copy_16(to, from, 32);
+		}
+		pabal__copy_16(to, from, 16);
+	}
+	pabal__copy_16(to, from, 0);
 }
 
 static inline void pabal__copy_out(unsigned char *to, const unsigned char *from, size_t size)
 {
-	pabal__copy_in(to, from, size);
+	if (size < 16) {
+		pabal__copy_tiny(to, from, size);
+		return;
+	}
+	if (size > PABAL__COPY_SMALL) {
+		memcpy(to, from, size);
+		return;
+	}
+	pabal__copy_16(to, from, 0);
+	if (size > 32) {
+		pabal__copy_16(to, from, 16);
+		if (size > 64) {
+			pabal__copy_16(to, from, 32);
+			pabal__copy_16(to, from, 48);
+			pabal__copy_16(to, from, size - 64);
+			pabal__copy_16(to, from, size - 48);
+		}
+		pabal__copy_16(to, from, size - 32);
+	}
+	pabal__copy_16(to, from, size - 16);
 }
 
 #endif
