@@ -26,7 +26,7 @@ enum {
 	TRIAL_MISS = RETRY / 4, /* waits that are taken off it for one in which even that was not enough: wake-ups do not all take the same time */
 	RELAPSE_WAITS = 8,      /* a guess: to be answered quickly again takes one */
 	INTERVAL_MIN = 32,
-	INTERVAL_MAX = 16384,
+	INTERVAL_MAX = 32768,
 	/*
 	 * A yield that took longer gave the core to somebody who keeps it: a slice is 0.7 ms at least. A peer on this core that fills the whole mailbox, or empties
 	 * it, is done in 0.1 to 0.2 ms, and letting it saves a sleep and a wake-up. Measured, as is the next.
@@ -92,7 +92,7 @@ static void judge(struct pabal__spin *spin, int64_t took, bool came)
 	set_count(&spin->trial, faster ? 0 : left);
 	if (left && !faster)
 		return;
-	set_count(&spin->interval, faster ? INTERVAL_MIN : interval < INTERVAL_MAX ? interval * 2 : INTERVAL_MAX);
+	set_count(&spin->interval, faster ? INTERVAL_MIN : interval < INTERVAL_MAX ? interval * 4 : INTERVAL_MAX);
 	set_time(&spin->budget_ns, faster ? MAX_NS : 0);
 }
 

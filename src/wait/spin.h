@@ -8,7 +8,7 @@
  *
  * That alone has two ways of coming to rest. Two who ask and answer and both spin need a microsecond for it. Two who both sleep need the time of two wake-ups, some 50 to 200 microseconds, and neither of them would ever learn
  * that the other one could be faster: a wait of that length is not worth spinning. So after some short sleeps there is a trial: for a while, one of them spins for as long as those sleeps took. Then the other one's
- * short tries find the answer there, and it spins as well; the first one sees that its waits have become short. Where they have not, the next trial comes after twice as many sleeps.
+ * short tries find the answer there, and it spins as well; the first one sees that its waits have become short. Where they have not, the next trial comes after four times as many sleeps.
  */
 #ifndef PABAL_SRC_WAIT_SPIN_H
 #define PABAL_SRC_WAIT_SPIN_H
