@@ -29,7 +29,7 @@ static int loan_private(struct pabal__link_sending *sending, struct pabal_loan *
 		return -ENOMEM;
 	slot->state = PABAL__SLOT_PRIVATE;
 	ret_loan->data = slot->data;
-	ret_loan->reserved[LOAN_MARK] = pabal__slot_mark(slot);
+	ret_loan->reserved[LOAN_MARK] = slot->mark;
 	return 0;
 }
 
@@ -69,7 +69,7 @@ static inline int lend(struct pabal_link *link, uint32_t node, struct pabal_loan
 	slot->state = PABAL__SLOT_ARENA;
 	slot->node = node;
 	ret_loan->data = link->mine->arena + sending->arena.books->nodes[node].offset;
-	ret_loan->reserved[LOAN_MARK] = pabal__slot_mark(slot);
+	ret_loan->reserved[LOAN_MARK] = slot->mark;
 	return 0;
 }
 

@@ -183,7 +183,7 @@ static inline void describe(const struct pabal_link *link, const struct pabal__s
 	message->fd_count = fd_count;
 	message->claimed_pid = link->identity.pid;
 	message->claimed_uid = link->identity.uid;
-	message->reserved[PABAL__MESSAGE_MARK] = pabal__slot_mark(slot);
+	message->reserved[PABAL__MESSAGE_MARK] = slot->mark;
 	message->reserved[PABAL__MESSAGE_HANDLE] = (uintptr_t)link;
 	memset(&message->reserved[PABAL__MESSAGE_HANDLE + 1], 0,
 	       sizeof message->reserved - (PABAL__MESSAGE_HANDLE + 1) * sizeof message->reserved[0]);

@@ -41,8 +41,7 @@ struct pabal__slot *pabal__slots_grow(struct pabal__slots *slots)
 		return NULL;
 	for (uint32_t i = PABAL__SLOTS_A_CHUNK; i-- > 0;) {
 		memset(&chunk[i], 0, offsetof(struct pabal__slot, data));
-		chunk[i].number = slots->chunk_count * PABAL__SLOTS_A_CHUNK + i;
-		chunk[i].generation = 1;
+		chunk[i].mark = UINT64_C(1) << 32 | (slots->chunk_count * PABAL__SLOTS_A_CHUNK + i);
 		chunk[i].next = slots->spare;
 		slots->spare = &chunk[i];
 	}

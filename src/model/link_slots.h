@@ -25,9 +25,8 @@ enum pabal__slot_state {
 	PABAL__SLOT_PARKED,  /* a message that lies in @parked */
 };
 
-struct pabal__slot {                      /* NOLINT(clang-analyzer-optin.performance.Padding): the payload begins on a line of its own */
-	_Alignas(64) uint32_t generation; /* goes on with each use */
-	uint32_t number;
+struct pabal__slot {                /* NOLINT(clang-analyzer-optin.performance.Padding): the payload begins on a line of its own */
+	_Alignas(64) uint64_t mark; /* generation:32 | number:32. What the caller's struct bears; the generation goes on with each use */
 	enum pabal__slot_state state;
 	struct pabal__slot *next; /* of those that are free */
 	uint32_t node;            /* of the arena */
@@ -44,6 +43,7 @@ struct pabal__slots {
 	struct pabal__slot **chunks;
 	uint32_t chunk_count, chunk_room;
 	struct pabal__slot *spare;
+	struct pabal__slot *latest; /* the one that was taken last; NULL: none ever was */
 	uint32_t used;
 };
 
@@ -70,6 +70,7 @@ static inline struct pabal__slot *pabal__slots_take(struct pabal__slots *slots)
 			return NULL;
 	}
 	slots->spare = slot->next;
+	slots->latest = slot;
 	slots->used++;
 	return slot;
 }
@@ -77,24 +78,20 @@ static inline struct pabal__slot *pabal__slots_take(struct pabal__slots *slots)
 static inline void pabal__slots_give(struct pabal__slots *slots, struct pabal__slot *slot)
 {
 	slot->state = PABAL__SLOT_FREE;
-	slot->generation++;
+	slot->mark += UINT64_C(1) << 32;
 	slot->next = slots->spare;
 	slots->spare = slot;
 	slots->used--;
 }
 
-/* What the caller's struct bears. */
-static inline uint64_t pabal__slot_mark(const struct pabal__slot *slot)
-{
-	return (uint64_t)slot->generation << 32 | slot->number;
-}
-
 /* The place of a mark, if it is in use still. */
 static inline struct pabal__slot *pabal__slots_find(const struct pabal__slots *slots, uint64_t mark)
 {
-	struct pabal__slot *slot = pabal__slots_at(slots, (uint32_t)mark);
+	struct pabal__slot *slot = slots->latest; /* most are done before the next one is taken */
 
-	return slot && slot->state != PABAL__SLOT_FREE && slot->generation == mark >> 32 ? slot : NULL;
+	if (__builtin_expect(!slot || slot->mark != mark, 0))
+		slot = pabal__slots_at(slots, (uint32_t)mark);
+	return slot && slot->state != PABAL__SLOT_FREE && slot->mark == mark ? slot : NULL;
 }
 
 #endif
