@@ -187,13 +187,10 @@ static uint32_t look_at(const struct pabal_wait *item, struct member *member)
 	uint32_t ready = 0;
 
 	if (member->woken & NUDGED) /* before the look at what we were nudged for */
-		pabal__wake_clear(member->nudge->fd);
+		pabal__nudge_clear(member->nudge);
 	if (calls->numbers && calls->numbers->look(item->object, &member->number, member->woken & EVENTS, member->woken))
 		ready |= item->events & PABAL_READABLE;
 	for (uint32_t event = PABAL_READABLE; event <= PABAL_WRITABLE && !calls->numbers; event <<= 1)
-
-		pabal__nudge_clear(member->nudge);
-	for (uint32_t event = PABAL_READABLE; event <= PABAL_WRITABLE; event <<= 1)
 		if ((member->woken & event) && calls->verify(item->object, event))
 			ready |= event;
 	if ((item->events & PABAL_HANGUP) && calls->has_ended(item->object, member->woken & PABAL_HANGUP))
