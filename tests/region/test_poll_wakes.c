@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 
 #include "base/fault.h"
@@ -43,6 +44,16 @@ static void count_hits(void)
 {
 	atomic_fetch_add(&run->hits, pabal__fault_hits);
 	pabal__fault_hits = 0;
+}
+
+/* Of one who sleeps, perhaps for good: its memory is at the same addresses as ours. */
+static void count_hits_of(pid_t pid)
+{
+	unsigned long hits = 0;
+	struct iovec here = { .iov_base = &hits, .iov_len = sizeof hits }, there = { .iov_base = &pabal__fault_hits, .iov_len = sizeof hits };
+
+	assert_int_equal(process_vm_readv(pid, &here, 1, &there, 1, 0), sizeof hits);
+	atomic_fetch_add(&run->hits, hits);
 }
 
 static _Atomic uint64_t *data_of(pabal_region *region, uint32_t event)
@@ -204,8 +215,10 @@ static enum verdict play(uint32_t rounds, bool kills, enum pabal__fault fault)
 		if (dead < PLAYERS)
 			start(dead);
 	}
-	for (uint32_t i = 0; i < PLAYERS; i++)
+	for (uint32_t i = 0; i < PLAYERS; i++) {
+		count_hits_of(run->players[i].pid);
 		child_kill(run->players[i].pid);
+	}
 	assert_true(pabal_gc(NULL) >= 0);
 	assert_true(!kills || in_time > rounds / 4);
 	printf("%u rounds, waits that ended %llu, kills in the middle %u, faults executed %llu: verdict %d\n", rounds, (unsigned long long)run->moved,
