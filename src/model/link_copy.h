@@ -33,7 +33,7 @@ static inline void pabal__copy_16(unsigned char *to, const unsigned char *from, 
 	memcpy(to + at, from + at, 16);
 }
 
-/* In pieces of 16, of which two in the middle may overlap; never back to a line that was left. */
+/* In pieces of 16, of which two in the middle may overlap: the last half from its end, then the first one from its end. */
 static inline void pabal__copy_in(unsigned char *to, const unsigned char *from, size_t size)
 {
 	if (size < 16) {

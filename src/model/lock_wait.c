@@ -107,7 +107,7 @@ static int spin(struct lock_wait *wait)
 			pabal__cpu_pause();
 			r = pabal__lock_attempt(wait->region, wait->lock, 0, true);
 		}
-	} while (!is_final(r) && pabal__clock_now() - wait->started < budget);
+	} while (!is_final(r) && pabal__spin_goes_on(wait->started, budget, wait->deadline));
 	pabal__spin_end(spin, budget, wait->started, is_final(r));
 	return r;
 }

@@ -161,7 +161,7 @@ static int spin(struct waiting *waiting)
 	start = pabal__clock_now();
 	do {
 		r = look_often(waiting);
-	} while (r > 0 && pabal__clock_now() - start < budget);
+	} while (r > 0 && pabal__spin_goes_on(start, budget, waiting->deadline));
 	pabal__spin_end(spin, budget, start, r <= 0);
 	return r;
 }

@@ -43,6 +43,9 @@ static int hold(union page *page)
 	int r;
 
 	pthread_mutexattr_init(&attributes);
+	/*
+	 * Others read the word, and none of them ever locks it or can write it. Shared all the same: of a mutex that is its process's own, nobody need be told that its holder died with that process.
+	 */
 	r = pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
 	if (r == 0)
 		r = pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);

@@ -73,7 +73,7 @@ struct pabal__doorbell {
 int pabal__doorbell_init(struct pabal__doorbell *bell);
 void pabal__doorbell_deinit(struct pabal__doorbell *bell);
 
-/* Wake the peer, which wants @event and may not have been rung for it. */
+/* Wake the peer, which wants @event and may not have been rung for it. 0. */
 int pabal__doorbell_ring_armed(struct pabal__doorbell *bell, uint32_t event);
 
 /*

@@ -164,7 +164,7 @@ static int spin(const struct waiting *waiting)
 	let_writer_get_ahead(waiting);
 	do {
 		r = look_often(waiting);
-	} while (r > 0 && pabal__clock_now() - start < budget);
+	} while (r > 0 && pabal__spin_goes_on(start, budget, waiting->deadline));
 	pabal__spin_end(spin, budget, start, r <= 0);
 	return r;
 }

@@ -25,6 +25,8 @@ enum {
 	TRIAL_WAITS = 2 * RETRY,
 	TRIAL_MISS = RETRY / 4, /* waits that are taken off it for one in which even that was not enough: wake-ups do not all take the same time */
 	RELAPSE_WAITS = 8,      /* a guess: to be answered quickly again takes one */
+	/* So many waits in a row for which spinning was enough are no chance: where each second message comes quickly, one row in 2^64 is as long. A guess: anything from a dozen on would do. */
+	STEADY = 64,
 	INTERVAL_MIN = 32,
 	INTERVAL_MAX = 32768,
 	/*
@@ -92,19 +94,42 @@ static void judge(struct pabal__spin *spin, int64_t took, bool came)
 	set_count(&spin->trial, faster ? 0 : left);
 	if (left && !faster)
 		return;
-	set_count(&spin->interval, faster ? INTERVAL_MIN : interval < INTERVAL_MAX ? interval * 4 : INTERVAL_MAX);
+	set_count(&spin->interval, interval < INTERVAL_MAX ? interval * 4 : INTERVAL_MAX); /* one quick answer proves nothing: see count_quick() */
 	set_time(&spin->budget_ns, faster ? MAX_NS : 0);
+}
+
+/* Spinning was enough, up to the most that it may cost. Whom that befalls often enough in a row need not be afraid of trials. */
+static void count_quick(struct pabal__spin *spin)
+{
+	uint32_t quick = count_of(&spin->quick);
+
+	if (quick == STEADY) /* no store in each wait: another thread may have the line */
+		return;
+	set_count(&spin->quick, quick + 1);
+	if (quick + 1 == STEADY)
+		set_count(&spin->interval, INTERVAL_MIN);
+}
+
+static void count_slow(struct pabal__spin *spin)
+{
+	if (count_of(&spin->quick) == STEADY)
+		atomic_store_explicit(&spin->relapsed, true, memory_order_relaxed);
+	set_count(&spin->quick, 0);
 }
 
 void pabal__spin_learn(struct pabal__spin *spin, int64_t budget, int64_t took, bool came)
 {
 	int64_t known = time_of(&spin->budget_ns);
 
+	if (came && (budget <= MAX_NS || took < MAX_NS))
+		count_quick(spin);
+	else
+		count_slow(spin);
 	if (budget > MAX_NS)
 		judge(spin, took, came);
 	else if (!came) /* a try in between leaves it given up */
 		set_time(&spin->budget_ns, (known < budget ? known : budget) / 2);
-	else if (known < MAX_NS) /* no store in each wait: another thread may have the line */
+	else if (known < MAX_NS) /* no store in each wait, as in count_quick() */
 		set_time(&spin->budget_ns, budget * 2 < MAX_NS ? budget * 2 : MAX_NS);
 }
 
@@ -118,10 +143,13 @@ static void begin_trial(struct pabal__spin *spin, int64_t slept, uint32_t waits)
 void pabal__spin_slept(struct pabal__spin *spin, int64_t took)
 {
 	uint32_t sleeps = count_of(&spin->sleeps) + 1;
+	bool relapsed = atomic_load_explicit(&spin->relapsed, memory_order_relaxed);
 
+	if (relapsed)
+		atomic_store_explicit(&spin->relapsed, false, memory_order_relaxed);
 	if (took > SHORT_NS)
 		return;
-	if (time_of(&spin->budget_ns) == MAX_NS / 2) /* the first time that all was not enough */
+	if (relapsed)
 		begin_trial(spin, took, RELAPSE_WAITS);
 	else if (sleeps >= count_of(&spin->interval))
 		begin_trial(spin, took, TRIAL_WAITS);

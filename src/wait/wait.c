@@ -119,7 +119,7 @@ static int spin(struct wait *wait, int reason)
 			pabal__cpu_pause();
 			reason = waiter->calls->attempt(wait->object);
 		}
-	} while (reason > 0 && pabal__clock_now() - start < budget);
+	} while (reason > 0 && pabal__spin_goes_on(start, budget, wait->deadline));
 	pabal__spin_end(&waiter->spin, budget, start, reason <= 0);
 	return reason;
 }

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * buffer/described.h - what the tests of descriptors share: buffers by name, a put by another process, and the sockets in the directory.
+ * buffer/described.h - what the tests of descriptors share: buffers by name, and a put by another process.
  */
 #ifndef PABAL_TESTS_BUFFER_DESCRIBED_H
 #define PABAL_TESTS_BUFFER_DESCRIBED_H
 
-#include <dirent.h>
 #include <poll.h>
-#include <string.h>
 
 #include "buffer/items.h"
 
@@ -41,18 +39,6 @@ static inline pabal_buffer *open_it(const char *name)
 static inline bool is_readable(int fd)
 {
 	return poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) == 1;
-}
-
-static inline uint32_t names_with_a_dot(void)
-{
-	DIR *directory = opendir(objects_directory());
-	uint32_t count = 0;
-
-	assert_non_null(directory);
-	for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory))
-		count += strncmp(entry->d_name, ".bell-", 6) == 0;
-	closedir(directory);
-	return count;
 }
 
 static inline int put_one(void *data)

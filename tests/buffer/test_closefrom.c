@@ -265,7 +265,7 @@ static void the_files_of_the_program_are_left_alone(void **state)
 				struct plan plan = { .form = forms[form], .kind = opened[kind], .refuses = refuses, .waits = true };
 
 				child_run(lose_descriptors, &plan);
-				assert_int_equal(names_with_a_dot(), 0);
+				assert_int_equal(sockets_there(), 0);
 			}
 		}
 	}
@@ -285,7 +285,7 @@ static void each_number(bool alone, bool get_first, bool waits)
 	assert_true(cut > FIRST + 10);
 	assert_int_equal(pabal_gc(NULL), 0);
 	assert_int_equal(pabal_buffer_destroy("b"), 0);
-	assert_int_equal(names_with_a_dot(), 0);
+	assert_int_equal(sockets_there(), 0);
 }
 
 static void whatever_the_first_number_is(void **state)

@@ -46,12 +46,12 @@ static void readable_until_a_get_says_not_now(void **state)
 			assert_true(is_readable(fd)); /* nobody has said "not now" */
 			assert_int_equal(pabal_buffer_get(buffer, &item, 1, NULL, PABAL_NOWAIT), -EAGAIN);
 		}
-		assert_int_equal(names_with_a_dot(), 1);
+		assert_int_equal(sockets_there(), 1);
 		assert_int_equal(pabal_buffer_destroy("b"), 0);
 		assert_true(is_readable(fd));
 		assert_int_equal(pabal_buffer_get(buffer, &item, 1, NULL, PABAL_NOWAIT), -ESHUTDOWN);
 		pabal_buffer_close(buffer);
-		assert_int_equal(names_with_a_dot(), 0);
+		assert_int_equal(sockets_there(), 0);
 	}
 }
 
@@ -230,13 +230,13 @@ static void what_the_dead_had_taken_is_an_event(void **state)
 		assert_true(eventually_at_least(ready, 1));
 		while (pabal_buffer_get(buffer, &item, 1, NULL, PABAL_NOWAIT) == 0)
 			fail();
-		assert_int_equal(names_with_a_dot(), 3);
+		assert_int_equal(sockets_there(), 3);
 		kill(child, SIGKILL);
 		while ((r = pabal_buffer_get(buffer, &item, 1, NULL, PABAL_NOWAIT)) == -EAGAIN)
 			await(fd);
 		assert_int_equal(r, 0);
 		assert_int_equal(item.id, i);
-		assert_int_equal(names_with_a_dot(), 1); /* its undertaker removed the others */
+		assert_int_equal(sockets_there(), 1); /* its undertaker removed the others */
 		child_end(child);
 		end(buffer, "b");
 	}
@@ -270,7 +270,7 @@ static void of_a_mailbox(void **state)
 	}
 	pabal_mailbox_close(mailbox);
 	assert_int_equal(pabal_mailbox_destroy("a"), 0);
-	assert_int_equal(names_with_a_dot(), 0);
+	assert_int_equal(sockets_there(), 0);
 }
 
 static void on_alarm(int number)

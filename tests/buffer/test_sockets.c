@@ -29,7 +29,7 @@ static pid_t start_holder(void)
 	atomic_store(ready, 0);
 	child = child_start(have_descriptors_and_hang, NULL);
 	assert_true(eventually_at_least(ready, 1));
-	assert_int_equal(names_with_a_dot(), 2);
+	assert_int_equal(sockets_there(), 2);
 	return child;
 }
 
@@ -44,22 +44,22 @@ static void sockets_of_the_dead_end_with_their_object(void **state)
 		buffer = make("b", forms[form]);
 		child_kill(start_holder());
 		assert_int_equal(pabal_buffer_destroy("b"), 0);
-		assert_int_equal(names_with_a_dot(), 0);
+		assert_int_equal(sockets_there(), 0);
 		pabal_buffer_close(buffer);
 
 		buffer = make("b", forms[form]);
 		child = start_holder();
 		assert_int_equal(pabal_buffer_destroy("b"), 0);
-		assert_int_equal(names_with_a_dot(), 2);
+		assert_int_equal(sockets_there(), 2);
 		child_kill(child);
 		pabal_buffer_close(buffer);
-		assert_int_equal(names_with_a_dot(), 0);
+		assert_int_equal(sockets_there(), 0);
 
 		buffer = make("b", forms[form] | PABAL_EPHEMERAL);
 		child_kill(start_holder());
 		pabal_buffer_close(buffer);
 		assert_int_equal(pabal_buffer_open("b", NULL, &buffer), -ENOENT);
-		assert_int_equal(names_with_a_dot(), 0);
+		assert_int_equal(sockets_there(), 0);
 	}
 }
 
@@ -99,11 +99,11 @@ static void gc_removes_the_sockets_that_nobody_holds(void **state)
 	assert_int_equal(pabal_buffer_destroy("b"), 0);
 	pabal_buffer_close(buffer);
 	assert_int_equal(pabal_gc(NULL), 0);
-	assert_int_equal(names_with_a_dot(), 2); /* a handle that lives needs them */
+	assert_int_equal(sockets_there(), 2); /* a handle that lives needs them */
 	child_kill(child);
-	assert_int_equal(names_with_a_dot(), 2);
+	assert_int_equal(sockets_there(), 2);
 	assert_int_equal(pabal_gc(NULL), 0);
-	assert_int_equal(names_with_a_dot(), 0);
+	assert_int_equal(sockets_there(), 0);
 
 	buffer = make("b", 0); /* one that lives is not touched */
 	fd = pabal_buffer_fd(buffer, PABAL_READABLE);
@@ -112,9 +112,9 @@ static void gc_removes_the_sockets_that_nobody_holds(void **state)
 	leave_behind(".bell-1-1-2-r", false);
 	for (uint32_t i = 0; i < 5; i++)
 		leave_behind(others[i], true);
-	assert_int_equal(names_with_a_dot(), 1 + 3 + 5);
+	assert_int_equal(sockets_there(), 1 + 3 + 5);
 	assert_int_equal(pabal_gc(NULL), 0);
-	assert_int_equal(names_with_a_dot(), 1 + 1 + 5);
+	assert_int_equal(sockets_there(), 1 + 1 + 5);
 	for (uint32_t i = 0; i < 5; i++)
 		remove_left(others[i]);
 	remove_left(".bell-1-1-2-r");

@@ -5,9 +5,6 @@
 #ifndef PABAL_TESTS_REGION_POLL_H
 #define PABAL_TESTS_REGION_POLL_H
 
-#include <dirent.h>
-#include <string.h>
-
 #include "region/region.h"
 
 /* Wait for one item: the result of the call, and what it told. */
@@ -24,19 +21,6 @@ static inline int poll_for(void *object, uint32_t events, uint32_t *ret_events, 
 static inline int poll_event(pabal_region *region, uint32_t index, int64_t timeout_ns)
 {
 	return poll_for(region, PABAL_READABLE | PABAL_EVENT(index), NULL, timeout_ns);
-}
-
-/* Names of sockets in the directory of objects. */
-static inline uint32_t sockets_there(void)
-{
-	DIR *directory = opendir(objects_directory());
-	uint32_t count = 0;
-
-	assert_non_null(directory);
-	for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory))
-		count += strncmp(entry->d_name, ".bell-", 6) == 0;
-	closedir(directory);
-	return count;
 }
 
 static inline pabal_region *region_opened(uint32_t flags)

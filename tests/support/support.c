@@ -4,6 +4,7 @@
  */
 #include "support/support.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <grp.h>
 #include <signal.h>
@@ -223,6 +224,18 @@ uint64_t bytes_of(const char *name)
 	if (stat(path_of(name), &st))
 		fail_msg("stat %s: %s", name, strerror(errno));
 	return (uint64_t)st.st_blocks * 512;
+}
+
+uint32_t sockets_there(void)
+{
+	DIR *directory = opendir(objects_directory());
+	uint32_t count = 0;
+
+	assert_non_null(directory);
+	for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory))
+		count += strncmp(entry->d_name, ".bell-", 6) == 0;
+	closedir(directory);
+	return count;
 }
 
 void expect_sound(const char *name, struct pabal_check_result *ret_result)

@@ -74,6 +74,7 @@ const char *objects_directory(void);
 /* The path of an object's file. */
 const char *path_of(const char *name);
 uint64_t bytes_of(const char *name); /* memory that it really uses */
+uint32_t sockets_there(void);        /* in the directory of objects: those that sleepers wait at */
 
 /* Expect that pabal_check() finds nothing wrong with it. */
 void expect_sound(const char *name, struct pabal_check_result *ret_result);

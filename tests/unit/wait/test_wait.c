@@ -74,6 +74,8 @@ static struct thing *new_thing(int reason)
 	return thing;
 }
 
+static int64_t first_budget = 1000;
+
 static int wait_for(struct thing *thing, uint32_t flags, int64_t timeout_ns)
 {
 	struct pabal__sleepers sleepers;
@@ -85,8 +87,7 @@ static int wait_for(struct thing *thing, uint32_t flags, int64_t timeout_ns)
 					.interrupts = &interrupts,
 					.acknowledged = &acknowledged,
 					.flags = flags,
-					.spin = { .budget_ns = 1000 } };
-
+					.spin = { .budget_ns = first_budget } };
 	int r;
 
 	pabal__sleepers_init(&sleepers, &thing->waiting, NULL, 0);
@@ -123,6 +124,19 @@ static void the_time_is_up_and_not_before(void **state)
 		assert_int_equal(thing->glances, 1); /* once a wait, before it sleeps */
 		assert_int_equal(thing->waiting, 0);
 	}
+}
+
+static void a_deadline_ends_the_spinning(void **state)
+{
+	struct thing *thing = new_thing(PABAL__WAIT_BELL);
+	int64_t before = first_budget;
+	int r;
+
+	(void)state;
+	first_budget = 3600 * SECOND; /* spun until the end of it, this would hang */
+	r = wait_for(thing, 0, 3000000);
+	first_budget = before;
+	assert_int_equal(r, -ETIMEDOUT);
 }
 
 static void an_interrupt_ends_one_wait(void **state)
@@ -239,13 +253,10 @@ static void with_restart_a_handler_ends_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_there_already_needs_no_sleep),
-		cmocka_unit_test(the_time_is_up_and_not_before),
-		cmocka_unit_test(an_interrupt_ends_one_wait),
-		cmocka_unit_test(who_is_in_the_middle_of_it_is_repaired),
-		cmocka_unit_test(the_bell_of_the_reason_wakes),
-		cmocka_unit_test(the_first_to_wake_wakes_the_next),
-		cmocka_unit_test(a_restarting_handler_ends_an_endless_sleep),
+		cmocka_unit_test(what_is_there_already_needs_no_sleep),   cmocka_unit_test(the_time_is_up_and_not_before),
+		cmocka_unit_test(a_deadline_ends_the_spinning),           cmocka_unit_test(an_interrupt_ends_one_wait),
+		cmocka_unit_test(who_is_in_the_middle_of_it_is_repaired), cmocka_unit_test(the_bell_of_the_reason_wakes),
+		cmocka_unit_test(the_first_to_wake_wakes_the_next),       cmocka_unit_test(a_restarting_handler_ends_an_endless_sleep),
 		cmocka_unit_test(with_restart_a_handler_ends_nothing),
 	};
 
