@@ -173,7 +173,7 @@ static void free_leases(struct pabal_link *link)
 	for (uint32_t i = 0; i < leases->chunk_count * PABAL__SLOTS_A_CHUNK; i++) {
 		struct pabal__slot *slot = pabal__slots_at(leases, i);
 
-		if (slot->state == PABAL__SLOT_FREE)
+		if (!pabal__slot_in_use(slot))
 			continue;
 		pabal__link_close_fds(slot->fds, slot->fd_count);
 		if (slot->state == PABAL__SLOT_PARKED)
@@ -288,11 +288,11 @@ static void fill_stats(pabal_link *link, struct pabal_link_stats *stats)
 	stats->memory = sending->arena.used < link->mine_max ? sending->arena.used : link->mine_max;
 	pabal__link_leave(&sending->lock, entered);
 	entered = pabal__link_enter(link, &receiving->lock);
-	stats->received = receiving->count;
+	stats->received = pabal__link_received(link);
 	stats->calls = receiving->calls_begun;
 	stats->calls_open = receiving->calls.open;
 	stats->late_replies = receiving->late_replies;
-	stats->leases = receiving->leases.used;
+	stats->leases = pabal__slots_used(&receiving->leases);
 	pabal__link_leave(&receiving->lock, entered);
 	stats->memory_max = link->mine_max;
 	stats->peer_memory_max = link->peer_max;

@@ -118,13 +118,12 @@ struct pabal__link_receiving {
 	struct pabal__reader reader;
 	struct pabal__life life;
 	struct pabal__doorbell_spin spin;
-	uint64_t count;
 	uint32_t believed; /* times that the peer's life word was believed, or asked about */
 	uint32_t fd_lots;
 	struct pabal__slots leases;
 	const unsigned char *recent[2];             /* where the last two large messages began: the next one probably begins at one of these */
 	struct pabal__parked *parked, **parked_end; /* messages that arrived while somebody waited for a reply */
-	uint64_t parked_bytes;
+	uint64_t parked_count, parked_bytes;
 	bool parked_full; /* somebody waits for a reply and could park no more */
 	struct pabal__calls calls;
 	uint64_t calls_begun, late_replies;
@@ -361,11 +360,16 @@ static inline void pabal__link_expect_large(const struct pabal_link *link)
 	__builtin_prefetch(link->receiving.recent[1]); /* NULL does no harm */
 }
 
+/* How many messages were received, taken, or handed to their calls: those that are put aside are not. Under the lock. */
+static inline uint64_t pabal__link_received(const struct pabal_link *link)
+{
+	return pabal__reader_messages(&link->receiving.reader) - link->receiving.parked_count;
+}
+
 /* Done with a message that has nothing beside it. Returns 0, as pabal__doorbell_ring() does. */
 static inline int pabal__link_consume_plain(struct pabal_link *link, uint32_t header)
 {
 	pabal__reader_consume(&link->receiving.reader, header);
-	link->receiving.count++;
 	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 }
 

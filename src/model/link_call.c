@@ -175,7 +175,7 @@ static int put_aside(struct pabal_link *link, struct pabal__incoming *incoming)
 	parked = pabal__link_park(link, incoming);
 	if (!parked)
 		return -ENOMEM;
-	receiving->count--; /* it is counted when it is received */
+	receiving->parked_count++;
 	receiving->parked_bytes += bytes;
 	*receiving->parked_end = parked;
 	receiving->parked_end = &parked->next;

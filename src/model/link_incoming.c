@@ -118,6 +118,7 @@ int pabal__link_peek(struct pabal_link *link, struct pabal__incoming *ret_incomi
 		if (__builtin_expect(pabal__stream_kind_of(header) != PABAL__STREAM_SKIP, 1))
 			return __builtin_expect(read_content(link, header, ret_incoming), 1) ? 0 : pabal__link_break(link);
 		pabal__reader_consume(reader, header);
+		reader->skips++;
 	}
 	return pabal__link_break(link);
 }
@@ -129,6 +130,7 @@ static void unpark(struct pabal_link *link, const struct pabal__parked *parked)
 	receiving->parked = parked->next;
 	if (!receiving->parked)
 		receiving->parked_end = &receiving->parked;
+	receiving->parked_count--;
 	receiving->parked_bytes -= sizeof *parked + (parked->large ? 0 : parked->size);
 	if (receiving->parked_full) {
 		receiving->parked_full = false;
@@ -172,7 +174,6 @@ int pabal__link_accept(struct pabal_link *link, struct pabal__incoming *incoming
 		pabal__reader_consume(&link->receiving.reader, incoming->header);
 		pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 	}
-	link->receiving.count++;
 	return 0;
 }
 

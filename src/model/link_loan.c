@@ -27,10 +27,16 @@ static int loan_private(struct pabal__link_sending *sending, struct pabal_loan *
 
 	if (!slot)
 		return -ENOMEM;
-	slot->state = PABAL__SLOT_PRIVATE;
 	ret_loan->data = slot->data;
 	ret_loan->reserved[LOAN_MARK] = slot->mark;
 	return 0;
+}
+
+/* Its loan is done. */
+static inline void give_back(struct pabal__link_sending *sending, struct pabal__slot *slot)
+{
+	slot->state = PABAL__SLOT_PLAIN;
+	pabal__slots_give(&sending->loans, slot);
 }
 
 /* The next cells of the ring, for which there is room. */
@@ -223,7 +229,7 @@ static int try_commit(struct loan *commit, bool *entered)
 	commit->send.node = slot->state == PABAL__SLOT_ARENA ? slot->node : PABAL__ARENA_NONE;
 	r = pabal__link_try_send(&commit->send, entered);
 	if (r == 0)
-		pabal__slots_give(&link->sending.loans, slot);
+		give_back(&link->sending, slot);
 	return r;
 }
 
@@ -263,7 +269,7 @@ static inline bool commit_large(struct pabal_link *link, struct pabal_loan *loan
 	    pabal__writer_room(&sending->writer, pabal__stream_cells(PABAL__LINK_ENTRY)) <= 0)
 		return false;
 	pabal__link_publish_large(link, slot->node, size, &nothing);
-	pabal__slots_give(&sending->loans, slot);
+	give_back(sending, slot);
 	forget(loan);
 	pabal__link_reclaim(link);
 	return true;
@@ -326,7 +332,7 @@ static bool cancel(struct pabal_link *link, const struct pabal_loan *loan)
 		return false;
 	if (slot->state == PABAL__SLOT_ARENA)
 		pabal__link_free_memory(link, slot->node);
-	pabal__slots_give(&link->sending.loans, slot);
+	give_back(&link->sending, slot);
 	return true;
 }
 

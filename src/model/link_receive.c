@@ -34,7 +34,8 @@ static int receive_large(struct receive *receive, struct pabal__incoming *incomi
 		pabal__link_leave(&link->receiving.lock, *entered);
 		*entered = false;
 	}
-	memcpy(receive->data, incoming->data, incoming->size);
+	if (incoming->size) /* else data may be NULL */
+		memcpy(receive->data, incoming->data, incoming->size);
 	pabal__link_release_large(link, incoming->ticket, incoming->use);
 	pabal__link_close_fds(incoming->fds, incoming->extra.fd_count);
 	if (incoming->parked)
@@ -170,12 +171,13 @@ static int check_take_opts(const struct pabal_take_opts *given)
 	return 0;
 }
 
-/* Everything but data; every member is written. */
-static inline void describe(const struct pabal_link *link, const struct pabal__slot *slot, uint64_t sequence, size_t size, uint32_t tag,
+/* What is at @data was consumed. Every member is written, but for reserved words that nobody uses. */
+static inline void describe(const struct pabal_link *link, const struct pabal__slot *slot, const void *data, size_t size, uint32_t tag,
 			    uint32_t fd_count, struct pabal_message *message)
 {
+	message->data = data;
 	message->size = size;
-	message->sequence = sequence;
+	message->sequence = pabal__link_received(link);
 	message->time_ns = 0;
 	message->delivery_count = 1;
 	message->tag = tag;
@@ -185,8 +187,6 @@ static inline void describe(const struct pabal_link *link, const struct pabal__s
 	message->claimed_uid = link->identity.uid;
 	message->reserved[PABAL__MESSAGE_MARK] = slot->mark;
 	message->reserved[PABAL__MESSAGE_HANDLE] = (uintptr_t)link;
-	memset(&message->reserved[PABAL__MESSAGE_HANDLE + 1], 0,
-	       sizeof message->reserved - (PABAL__MESSAGE_HANDLE + 1) * sizeof message->reserved[0]);
 }
 
 static int take_other(struct pabal_link *link, struct pabal__slot *slot, struct pabal_message *message)
@@ -209,23 +209,20 @@ static int take_other(struct pabal_link *link, struct pabal__slot *slot, struct 
 	slot->use = incoming.use;
 	slot->request = incoming.extra.what == PABAL__MESSAGE_CALL;
 	slot->call = slot->request ? incoming.extra.call : 0;
-	describe(link, slot, link->receiving.count, incoming.size, incoming.extra.tag, incoming.extra.fd_count, message);
-	message->data = slot->state == PABAL__SLOT_PRIVATE ? slot->data : incoming.data;
+	describe(link, slot, slot->state == PABAL__SLOT_PRIVATE ? slot->data : incoming.data, incoming.size, incoming.extra.tag,
+		 incoming.extra.fd_count, message);
 	return 0;
 }
 
-/* A small message: copied, so that who keeps it does not keep the ring. 0 */
+/* A small message: copied, so that who keeps it does not keep the ring. Its place stays as it was. 0 */
 static inline PABAL__SHORT_WAY int take_small(struct pabal_link *link, uint32_t header, struct pabal__slot *slot, struct pabal_message *message)
 {
 	size_t size = pabal__stream_length_of(header);
 
 	pabal__copy_out(slot->data, pabal__reader_content(&link->receiving.reader), size);
-	slot->state = PABAL__SLOT_PRIVATE;
-	slot->request = false;
-	slot->call = slot->fd_count = 0;
-	describe(link, slot, link->receiving.count + 1, size, 0, 0, message);
-	message->data = slot->data;
-	return pabal__link_consume_plain(link, header);
+	pabal__reader_consume(&link->receiving.reader, header);
+	describe(link, slot, slot->data, size, 0, 0, message);
+	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 }
 
 static inline void take_large(struct pabal_link *link, const struct pabal__incoming *incoming, struct pabal__slot *slot,
@@ -236,10 +233,7 @@ static inline void take_large(struct pabal_link *link, const struct pabal__incom
 	slot->state = PABAL__SLOT_ARENA;
 	slot->ticket = incoming->ticket;
 	slot->use = incoming->use;
-	slot->request = false;
-	slot->call = slot->fd_count = 0;
-	describe(link, slot, link->receiving.count, incoming->size, incoming->extra.tag, 0, message);
-	message->data = incoming->data;
+	describe(link, slot, incoming->data, incoming->size, incoming->extra.tag, 0, message);
 }
 
 static inline int take_one(struct pabal_link *link, struct pabal_message *message)
@@ -303,14 +297,16 @@ static PABAL__LONG_WAY int take_checked(pabal_link *link, const struct pabal_tak
 /* The usual case, short: as in pabal_link_receive(). */
 int pabal_link_take(pabal_link *link, const struct pabal_take_opts *opts, struct pabal_message *ret_message, int64_t timeout_ns)
 {
+	struct pabal__slot *slot;
 	uint32_t header;
 
 	if (__builtin_expect(!(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && ret_message && !opts), 0))
 		return take_checked(link, opts, ret_message, timeout_ns);
 	header = pabal__link_plain(link);
-	if (!header || pabal__stream_length_of(header) > PABAL__COPY_SMALL || __builtin_expect(!link->receiving.leases.spare, 0))
+	if (!header || pabal__stream_length_of(header) > PABAL__COPY_SMALL)
 		return take_any(link, ret_message, timeout_ns);
-	return take_small(link, header, pabal__slots_take(&link->receiving.leases), ret_message);
+	slot = pabal__slots_take_first(&link->receiving.leases);
+	return __builtin_expect(slot != NULL, 1) ? take_small(link, header, slot, ret_message) : take_any(link, ret_message, timeout_ns);
 }
 
 int pabal__link_no_lease(void)
@@ -336,7 +332,11 @@ static inline void release(struct pabal_link *link, struct pabal__slot *slot)
 		slot->parked->fds = NULL; /* they went with the lease */
 		pabal__parked_free(link, slot->parked);
 	}
+	slot->state = PABAL__SLOT_PLAIN;
 	slot->fds = NULL;
+	slot->fd_count = 0;
+	slot->call = 0;
+	slot->request = false;
 	pabal__slots_give(&link->receiving.leases, slot);
 }
 
@@ -363,7 +363,7 @@ int pabal_link_release(pabal_link *link, struct pabal_message *message)
 	if (r < 0)
 		return r;
 	slot = pabal__link_alone(link) ? pabal__link_lease(link, message) : NULL;
-	if (!slot || slot->state != PABAL__SLOT_PRIVATE || slot->fds)
+	if (!slot || slot->state != PABAL__SLOT_PLAIN)
 		return release_any(link, message);
 	pabal__slots_give(&link->receiving.leases, slot);
 	forget(message);

@@ -30,21 +30,44 @@ static bool have_room(struct pabal__slots *slots)
 	return true;
 }
 
-struct pabal__slot *pabal__slots_grow(struct pabal__slots *slots)
+/* More of them, all spare. */
+static bool grow(struct pabal__slots *slots)
 {
 	struct pabal__slot *chunk;
 
 	if (!have_room(slots))
-		return NULL;
+		return false;
 	chunk = aligned_alloc(64, PABAL__SLOTS_A_CHUNK * sizeof *chunk);
 	if (!chunk)
-		return NULL;
+		return false;
 	for (uint32_t i = PABAL__SLOTS_A_CHUNK; i-- > 0;) {
 		memset(&chunk[i], 0, offsetof(struct pabal__slot, data));
-		chunk[i].mark = UINT64_C(1) << 32 | (slots->chunk_count * PABAL__SLOTS_A_CHUNK + i);
+		chunk[i].mark = slots->chunk_count * PABAL__SLOTS_A_CHUNK + i;
 		chunk[i].next = slots->spare;
 		slots->spare = &chunk[i];
 	}
 	slots->chunks[slots->chunk_count++] = chunk;
-	return slots->spare;
+	return true;
+}
+
+struct pabal__slot *pabal__slots_take_other(struct pabal__slots *slots)
+{
+	struct pabal__slot *slot;
+
+	if (!slots->spare && !grow(slots))
+		return NULL;
+	slot = slots->spare;
+	slots->spare = slot->next;
+	slots->first = slot;
+	slot->mark += PABAL__SLOT_STEP;
+	return slot;
+}
+
+uint32_t pabal__slots_used(const struct pabal__slots *slots)
+{
+	uint32_t used = 0;
+
+	for (uint32_t i = 0; i < slots->chunk_count * PABAL__SLOTS_A_CHUNK; i++)
+		used += pabal__slot_in_use(pabal__slots_at(slots, i));
+	return used;
 }

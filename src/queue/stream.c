@@ -72,9 +72,9 @@ void pabal__reader_init(struct pabal__reader *reader, struct pabal__half *mine, 
 	reader->ring = peer->ring;
 	reader->position = &mine->position;
 	reader->next = PABAL__STREAM_FIRST;
-	reader->sequence = PABAL__STREAM_SEQUENCE;
+	reader->sequence = reader->vain = PABAL__STREAM_SEQUENCE;
+	reader->skips = 0;
 	reader->length = 0;
-	reader->run = 0;
 	atomic_init(&reader->before, 0);
 }
 

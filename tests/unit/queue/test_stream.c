@@ -171,6 +171,46 @@ static void a_stale_header_is_caught(void **state)
 	assert_true(pabal__fault_hits > 0);
 }
 
+/* Named invariant: "what was not read stays". The ring is filled again and again, and each time one more or fewer are left in it. */
+static bool unread_stays(enum pabal__fault fault)
+{
+	unsigned char data[700], got[PABAL__STREAM_INLINE_MAX];
+	uint32_t sent = 0, received = 0;
+	bool stays = true;
+	struct pair pair;
+
+	set_up(&pair);
+	pabal__fault_hits = 0;
+	pabal__fault_on = fault;
+	for (int lap = 0; lap < 20 && stays; lap++) {
+		for (;; sent++) {
+			memset(data, (int)(sent % 251), sizeof data);
+			if (!put(&pair, data, sent * 37 % 700))
+				break;
+		}
+		for (int i = 0; i < 100 + lap && stays; i++, received++) {
+			memset(data, (int)(received % 251), sizeof data);
+			stays = get(&pair, got) == (int)(received * 37 % 700) && !memcmp(got, data, received * 37 % 700);
+		}
+	}
+	pabal__fault_on = PABAL__FAULT_NONE;
+	tear_down(&pair);
+	return stays;
+}
+
+static void what_was_not_read_stays(void **state)
+{
+	(void)state;
+	assert_true(unread_stays(PABAL__FAULT_NONE));
+}
+
+static void a_line_taken_too_early_is_caught(void **state)
+{
+	(void)state;
+	assert_false(unread_stays(PABAL__FAULT_OWN_UNREAD));
+	assert_true(pabal__fault_hits > 0);
+}
+
 /* Named invariant: "a loan is its borrower's". */
 static bool gap_is_kept(enum pabal__fault fault)
 {
@@ -211,6 +251,8 @@ static void an_ignored_gap_is_caught(void **state)
 	(void)state;
 	assert_false(gap_is_kept(PABAL__FAULT_GAP_IGNORED));
 	assert_true(pabal__fault_hits > 0);
+	assert_false(gap_is_kept(PABAL__FAULT_OWN_UNREAD));
+	assert_true(pabal__fault_hits > 0);
 }
 
 static void a_position_that_lies(void **state)
@@ -237,6 +279,7 @@ int main(void)
 		cmocka_unit_test(the_size_of_a_half),       cmocka_unit_test(only_what_was_formatted_fits),
 		cmocka_unit_test(round_and_round),          cmocka_unit_test(old_payload_is_no_header),
 		cmocka_unit_test(a_stale_header_is_caught), cmocka_unit_test(messages_are_laid_around_a_gap),
+		cmocka_unit_test(what_was_not_read_stays),  cmocka_unit_test(a_line_taken_too_early_is_caught),
 		cmocka_unit_test(an_ignored_gap_is_caught), cmocka_unit_test(a_position_that_lies),
 	};
 
