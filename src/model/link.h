@@ -248,24 +248,30 @@ static inline int pabal__link_end(const struct pabal_link *link)
 int pabal__link_check_peer(struct pabal_link *link);
 
 /*
- * The same, short, and no more than a few loads: yes, and the next cells are there, and nothing of them is lent out but what is said (PABAL__RING_LOAN_...). false: ask the long way.
+ * The same, short, and no more than a few loads. false: ask the long way.
  *
  * What is usual is done without a single call (the short ways in link_send.c, link_loan.c and link_receive.c): a function that calls none saves no registers, and what counts in a stream of messages is
  * how many words are stored for each: a processor keeps some dozens of stores waiting for their lines, and when these are the stores of two messages then it waits for two lines at a time. Measured
  * where the processor fetches no line for writing that it has for reading (AMD's Zen).
  */
-static inline bool pabal__link_free_way(const struct pabal_link *link, uint64_t cells, enum pabal__ring_loan loan)
+static inline bool pabal__link_may_commit(const struct pabal_link *link)
+{
+	return pabal__link_end(link) == 0 && pabal__life_beats(link->bell.peer_life) && link->sending.ask_at > link->sending.writer.sequence;
+}
+
+/* Are so many cells there, and nothing of the ring is lent out? */
+static inline bool pabal__link_has_cells(const struct pabal_link *link, uint64_t cells)
 {
 	const struct pabal__link_sending *sending = &link->sending;
 
-	return pabal__link_end(link) == 0 && pabal__life_beats(link->bell.peer_life) && sending->ask_at > sending->writer.sequence &&
-	       pabal__ring_loan_state(sending->ring_loan) == loan && pabal__stream_after(sending->writer.next, cells) <= sending->writer.limit;
+	return pabal__ring_loan_state(sending->ring_loan) == PABAL__RING_LOAN_NONE &&
+	       pabal__stream_after(sending->writer.next, cells) <= sending->writer.limit;
 }
 
-/* The commit of the message that lies at the writer's next position, and a ring for the peer if it sleeps. */
-static inline void pabal__link_publish(struct pabal_link *link, enum pabal__stream_kind kind, uint64_t length)
+/* The commit of the message that lies at @spot, and a ring for the peer if it sleeps. */
+static inline void pabal__link_publish(struct pabal_link *link, const struct pabal__spot *spot, enum pabal__stream_kind kind)
 {
-	pabal__writer_publish(&link->sending.writer, kind, length);
+	pabal__writer_publish(&link->sending.writer, spot, kind);
 	pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_MESSAGE);
 }
 

@@ -143,7 +143,7 @@ int pabal_link_loan(pabal_link *link, size_t size, struct pabal_loan *ret_loan, 
 
 	if (__builtin_expect(!(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && ret_loan && size <= link->mine_max), 0))
 		return loan_checked(link, size, ret_loan, timeout_ns);
-	if (size > PABAL__STREAM_INLINE_MAX || __builtin_expect(!pabal__link_free_way(link, cells, PABAL__RING_LOAN_NONE), 0))
+	if (size > PABAL__STREAM_INLINE_MAX || __builtin_expect(pabal__link_end(link) || !pabal__link_has_cells(link, cells), 0))
 		return loan_any(link, size, ret_loan, timeout_ns);
 	lend_next(&link->sending, cells, ret_loan);
 	ret_loan->size = size;
@@ -151,14 +151,18 @@ int pabal_link_loan(pabal_link *link, size_t size, struct pabal_loan *ret_loan, 
 	return 0;
 }
 
-/* Is it the loan that lies in the ring? Under the lock. */
-static inline bool is_in_ring(const struct pabal_link *link, const struct pabal_loan *loan)
+/* Is it the loan that lies in the ring, which is in this state? Under the lock. */
+static inline bool is_lent(const struct pabal_link *link, const struct pabal_loan *loan, enum pabal__ring_loan state)
 {
 	uint64_t out = link->sending.ring_loan;
 
 	return loan && loan->reserved[LOAN_HANDLE] == (uintptr_t)link &&
-	       loan->reserved[LOAN_MARK] == ((uint64_t)pabal__ring_loan_mark(out) << 32 | PABAL__SLOT_NONE) &&
-	       pabal__ring_loan_state(out) != PABAL__RING_LOAN_NONE;
+	       loan->reserved[LOAN_MARK] == ((uint64_t)pabal__ring_loan_mark(out) << 32 | PABAL__SLOT_NONE) && pabal__ring_loan_state(out) == state;
+}
+
+static inline bool is_in_ring(const struct pabal_link *link, const struct pabal_loan *loan)
+{
+	return is_lent(link, loan, PABAL__RING_LOAN_NEXT) || is_lent(link, loan, PABAL__RING_LOAN_GAP);
 }
 
 /* The place of any other loan of this handle that is not done yet; under the lock. */
@@ -191,8 +195,10 @@ static void leave_ring(struct pabal_link *link)
 /* The commit of a loan that lies at the next position. */
 static inline PABAL__SHORT_WAY void publish_lent(struct pabal_link *link, size_t size)
 {
-	pabal__writer_settle(&link->sending.writer, size);
-	pabal__link_publish(link, PABAL__STREAM_DATA, size);
+	struct pabal__spot spot = pabal__writer_spot(&link->sending.writer, size);
+
+	pabal__spot_settle(&spot);
+	pabal__link_publish(link, &spot, PABAL__STREAM_DATA);
 }
 
 /* Overtaken, perhaps since the last attempt: then it is copied. */
@@ -280,7 +286,7 @@ static inline PABAL__SHORT_WAY bool commit_plain(struct pabal_link *link, struct
 {
 	struct pabal__link_sending *sending = &link->sending;
 
-	if (__builtin_expect(!is_in_ring(link, loan) || !pabal__link_free_way(link, 0, PABAL__RING_LOAN_NEXT), 0))
+	if (__builtin_expect(!is_lent(link, loan, PABAL__RING_LOAN_NEXT) || !pabal__link_may_commit(link), 0))
 		return false;
 	sending->ring_loan = pabal__ring_loan_become(sending->ring_loan, PABAL__RING_LOAN_NONE);
 	forget(loan);

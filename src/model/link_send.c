@@ -94,13 +94,15 @@ static inline int try_small(struct pabal__link_send *send)
 	bool extra = has_extra(send);
 	uint64_t length = send->size + (extra ? sizeof send->extra : 0);
 	int r = make_ready(send, length);
+	struct pabal__spot spot;
 	unsigned char *content;
 
 	if (__builtin_expect(r != 0, 0))
 		return r;
-	content = pabal__writer_begin(&sending->writer, length);
+	spot = pabal__writer_spot(&sending->writer, length);
+	content = pabal__spot_begin(&spot);
 	if (PABAL__FAULT(COMMIT_BEFORE_FILL) && !extra) {
-		pabal__link_publish(send->link, PABAL__STREAM_DATA, length);
+		pabal__link_publish(send->link, &spot, PABAL__STREAM_DATA);
 		pabal__copy_in(content, send->data, send->size);
 		return 0;
 	}
@@ -110,7 +112,7 @@ static inline int try_small(struct pabal__link_send *send)
 	} else {
 		pabal__copy_in(content, send->data, send->size);
 	}
-	pabal__link_publish(send->link, extra ? PABAL__STREAM_EXTRA : PABAL__STREAM_DATA, length);
+	pabal__link_publish(send->link, &spot, extra ? PABAL__STREAM_EXTRA : PABAL__STREAM_DATA);
 	return send->extra.fd_count && PABAL__FAULT(FDS_LATE) ? send_fds(send) : 0;
 }
 
@@ -176,12 +178,13 @@ static void fill(struct pabal__link_send *send, bool *entered)
 void pabal__link_publish_large(struct pabal_link *link, uint32_t node, uint64_t size, const struct pabal__stream_extra *extra)
 {
 	struct pabal__link_sending *sending = &link->sending;
-	unsigned char *content = pabal__writer_begin(&sending->writer, PABAL__LINK_ENTRY);
+	struct pabal__spot spot = pabal__writer_spot(&sending->writer, PABAL__LINK_ENTRY);
+	unsigned char *content = pabal__spot_begin(&spot);
 
 	/* Straight into the ring, without a copy of the place: to load together what was just stored in parts makes a processor wait until all earlier stores have gone out, the payload's among them. */
 	pabal__arena_send(&sending->arena, node, size, (struct pabal__stream_place *)(void *)(content + sizeof *extra));
 	memcpy(content, extra, sizeof *extra);
-	pabal__link_publish(link, PABAL__STREAM_LARGE, PABAL__LINK_ENTRY);
+	pabal__link_publish(link, &spot, PABAL__STREAM_LARGE);
 }
 
 void pabal__link_reclaim(struct pabal_link *link)
@@ -321,11 +324,14 @@ int pabal_link_send_with(pabal_link *link, const struct pabal_message_opts *mess
 static inline PABAL__SHORT_WAY bool send_plain(struct pabal_link *link, const void *data, size_t size)
 {
 	struct pabal__link_sending *sending = &link->sending;
+	struct pabal__spot spot;
 
-	if (__builtin_expect(!pabal__link_free_way(link, pabal__stream_cells(size), PABAL__RING_LOAN_NONE), 0) || PABAL__FAULT(COMMIT_BEFORE_FILL))
+	if (__builtin_expect(!pabal__link_may_commit(link) || !pabal__link_has_cells(link, pabal__stream_cells(size)), 0) ||
+	    PABAL__FAULT(COMMIT_BEFORE_FILL))
 		return false;
-	pabal__copy_in(pabal__writer_begin(&sending->writer, size), data, size);
-	pabal__link_publish(link, PABAL__STREAM_DATA, size);
+	spot = pabal__writer_spot(&sending->writer, size);
+	pabal__copy_in(pabal__spot_begin(&spot), data, size);
+	pabal__link_publish(link, &spot, PABAL__STREAM_DATA);
 	return true;
 }
 

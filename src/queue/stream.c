@@ -101,8 +101,10 @@ static uint64_t skip_to_gap_end(const struct pabal__writer *writer)
 
 static void skip(struct pabal__writer *writer, uint64_t cells)
 {
-	pabal__writer_settle(writer, cells - 8);
-	pabal__writer_publish(writer, PABAL__STREAM_SKIP, cells - 8);
+	struct pabal__spot spot = pabal__writer_spot(writer, cells - 8);
+
+	pabal__spot_settle(&spot);
+	pabal__writer_publish(writer, &spot, PABAL__STREAM_SKIP);
 	writer->skips++;
 }
 

@@ -169,6 +169,25 @@ static inline unsigned char *pabal__writer_content(struct pabal__writer *writer)
 	return writer->ring + pabal__stream_offset(writer->next) + 8;
 }
 
+/* Where the next message goes, worked out once. */
+struct pabal__spot {
+	_Atomic uint64_t *header;
+	_Atomic uint64_t *behind; /* the header of the one after it */
+	uint64_t after;           /* its position */
+	uint64_t sequence, length;
+};
+
+static inline struct pabal__spot pabal__writer_spot(const struct pabal__writer *writer, uint64_t length)
+{
+	uint64_t after = pabal__stream_after(writer->next, pabal__stream_cells(length));
+
+	return (struct pabal__spot){ .header = pabal__stream_header(writer->ring, writer->next),
+				     .behind = pabal__stream_header(writer->ring, after),
+				     .after = after,
+				     .sequence = writer->sequence,
+				     .length = length };
+}
+
 /*
  * Old payload must never look like the header that the reader will wait for: where it does, a word that the reader does not wait for goes there before the commit. Two ways to see to that.
  *
@@ -178,36 +197,35 @@ static inline unsigned char *pabal__writer_content(struct pabal__writer *writer)
  * Begin: before any of the content is written, store at once where the content ends in that same line, and look where it does not. A look at a line that is about to be written costs a journey of its
  * own where a processor that reads a line takes it over (Intel; measured: 1.5 times the floor of a round trip of 8 bytes instead of 1.2). Returns where the content goes.
  */
-static inline void pabal__writer_settle(struct pabal__writer *writer, uint64_t length)
+static inline void pabal__spot_settle(const struct pabal__spot *spot)
 {
-	_Atomic uint64_t *behind = pabal__stream_header(writer->ring, pabal__stream_after(writer->next, pabal__stream_cells(length)));
-	uint64_t sequence = writer->sequence + 1;
+	uint64_t next = spot->sequence + 1;
 
 	/* relaxed: words of ours; the store is ordered before the header by the header's release */
-	if (__builtin_expect(atomic_load_explicit(behind, memory_order_relaxed) >> 32 == (uint32_t)sequence, 0) && !PABAL__FAULT(STALE_HEADER))
-		atomic_store_explicit(behind, ~sequence << 32, memory_order_relaxed);
+	if (__builtin_expect(atomic_load_explicit(spot->behind, memory_order_relaxed) >> 32 == (uint32_t)next, 0) && !PABAL__FAULT(STALE_HEADER))
+		atomic_store_explicit(spot->behind, ~next << 32, memory_order_relaxed);
 }
 
-static inline unsigned char *pabal__writer_begin(struct pabal__writer *writer, uint64_t length)
+static inline unsigned char *pabal__spot_begin(const struct pabal__spot *spot)
 {
-	uint64_t after = pabal__stream_after(writer->next, pabal__stream_cells(length)), last = writer->next + 8 + length - 1;
+	unsigned char *content = (unsigned char *)(spot->header + 1);
 
-	if (last / 64 != after / 64)
-		pabal__writer_settle(writer, length);
+	if ((uintptr_t)(content + spot->length - 1) / 64 != (uintptr_t)spot->behind / 64)
+		pabal__spot_settle(spot);
 	else if (!PABAL__FAULT(STALE_HEADER)) /* relaxed: as above */
-		atomic_store_explicit(pabal__stream_header(writer->ring, after), ~(writer->sequence + 1) << 32, memory_order_relaxed);
-	return pabal__writer_content(writer);
+		atomic_store_explicit(spot->behind, ~(spot->sequence + 1) << 32, memory_order_relaxed);
+	return content;
 }
 
 /*
  * Make the lines ahead the writer's own, by a store to each. The reader has read them one lap ago, and who stores to a line that another one holds has to ask for it; the stores behind that one wait, in order. In the middle of messages
  * two lines are under way at a time, with nothing between these stores all of them. So a stream takes half of the time, and less. A prefetch for writing does nothing where the line is there already, shared. Measured; decisions/0014.
  *
- * What is stored matters to nobody: whole lines, of what neither the reader has to read nor a loan lies in, and before a header is waited for in one of these words, pabal__writer_settle() or pabal__writer_begin() looks at it.
+ * What is stored matters to nobody: whole lines, of what neither the reader has to read nor a loan lies in, and no header begins a line.
  */
-static inline void pabal__writer_own(struct pabal__writer *writer)
+static inline void pabal__writer_own(struct pabal__writer *writer, uint64_t after)
 {
-	uint64_t line = (writer->next | 63) + 1, end = writer->next + 2 * (uint64_t)PABAL__STREAM_AHEAD;
+	uint64_t line = (after | 63) + 1, end = after + 2 * (uint64_t)PABAL__STREAM_AHEAD;
 
 	if (line < writer->owned)
 		line = writer->owned;
@@ -218,19 +236,16 @@ static inline void pabal__writer_own(struct pabal__writer *writer)
 	writer->owned = line;
 }
 
-/* The commit: publish the message whose content is there, that was begun or settled with this length, and for which there is room. */
-static inline void pabal__writer_publish(struct pabal__writer *writer, enum pabal__stream_kind kind, uint64_t length)
+/* The commit: publish the message whose content is there, whose spot was begun or settled, and for which there is room. */
+static inline void pabal__writer_publish(struct pabal__writer *writer, const struct pabal__spot *spot, enum pabal__stream_kind kind)
 {
-	uint64_t after = pabal__stream_after(writer->next, pabal__stream_cells(length));
-	uint64_t sequence = writer->sequence;
-
 	/* release: the content is there; pairs with the acquire in pabal__reader_look() */
-	atomic_store_explicit(pabal__stream_header(writer->ring, writer->next), sequence << 32 | (uint32_t)kind << 28 | length,
+	atomic_store_explicit(spot->header, spot->sequence << 32 | (uint32_t)kind << 28 | spot->length,
 			      PABAL__FAULT(HEADER_RELAXED) ? memory_order_relaxed : memory_order_release);
-	writer->next = after;
-	writer->sequence = sequence + 1;
-	if (after + PABAL__STREAM_AHEAD > writer->owned)
-		pabal__writer_own(writer);
+	writer->next = spot->after;
+	writer->sequence = spot->sequence + 1;
+	if (spot->after + PABAL__STREAM_AHEAD > writer->owned)
+		pabal__writer_own(writer, spot->after);
 }
 
 /* How many were published. */

@@ -82,12 +82,13 @@ static void publish(enum pabal__stream_kind kind, const struct pabal__stream_ext
 {
 	struct pabal__writer *writer = &links[1]->sending.writer;
 	uint64_t length = sizeof *extra + (place ? sizeof *place : 0);
-	unsigned char *content = pabal__writer_begin(writer, length);
+	struct pabal__spot spot = pabal__writer_spot(writer, length);
+	unsigned char *content = pabal__spot_begin(&spot);
 
 	memcpy(content, extra, sizeof *extra);
 	if (place)
 		memcpy(content + sizeof *extra, place, sizeof *place);
-	pabal__writer_publish(writer, kind, length);
+	pabal__writer_publish(writer, &spot, kind);
 }
 
 static void words_beside_a_message_that_cannot_be(void **state)

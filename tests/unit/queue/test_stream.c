@@ -40,10 +40,13 @@ static void tear_down(struct pair *pair)
 
 static bool put(struct pair *pair, const void *data, uint32_t length)
 {
+	struct pabal__spot spot;
+
 	if (pabal__writer_room(&pair->writer, pabal__stream_cells(length)) <= 0)
 		return false;
-	memcpy(pabal__writer_begin(&pair->writer, length), data, length);
-	pabal__writer_publish(&pair->writer, PABAL__STREAM_DATA, length);
+	spot = pabal__writer_spot(&pair->writer, length);
+	memcpy(pabal__spot_begin(&spot), data, length);
+	pabal__writer_publish(&pair->writer, &spot, PABAL__STREAM_DATA);
 	return true;
 }
 
