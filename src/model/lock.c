@@ -131,7 +131,7 @@ int pabal_region_lock(pabal_region *region, uint32_t index, int64_t timeout_ns)
 	struct pabal__lock *lock;
 	uint64_t word = 0, me;
 
-	if (__builtin_expect(!pabal__region_is_fit(region, true, timeout_ns) || index >= region->lock_count ||
+	if (__builtin_expect(!pabal__region_is_fit(region, false, timeout_ns) || index >= region->locks_open ||
 				     pabal__object_may_have_ended(&region->segment),
 			     0))
 		return lock_slowly(region, index, timeout_ns);
@@ -185,12 +185,12 @@ int pabal_region_unlock(pabal_region *region, uint32_t index)
 	struct pabal__lock *lock;
 	uint64_t word;
 
-	if (__builtin_expect(!pabal__region_is_fit(region, true, PABAL_NOWAIT) || index >= region->lock_count, 0))
+	if (__builtin_expect(!pabal__region_is_fit(region, false, PABAL_NOWAIT) || index >= region->locks_open, 0))
 		return not_ours(region, index);
 	lock = region->locks + index;
 	word = atomic_load_explicit(&lock->word, memory_order_relaxed); /* ours, if it is ours: nobody changes it while we live */
 	if (__builtin_expect(atomic_load_explicit(&region->holders[index], memory_order_relaxed) != pabal__thread_drawn ||
-				     (word & ~(uint64_t)PABAL__LOCK_INHERITED) != region->mine,
+				     ((word ^ region->mine) & ~(uint64_t)PABAL__LOCK_INHERITED),
 			     0))
 		return not_ours(region, index);
 	atomic_store_explicit(&region->holders[index], 0, memory_order_relaxed);

@@ -147,6 +147,7 @@ static void init_handle(pabal_region *region, const struct pabal__seat *seat, ui
 	region->locks = pabal__lock_at(segment, 0);
 	region->events = pabal__event_at(segment, 0);
 	region->lock_count = segment->shape.locks;
+	region->locks_open = region->flags & PABAL_READ_ONLY ? 0 : region->lock_count;
 	region->event_count = segment->shape.events;
 	region->data = pabal__segment_at(segment, segment->region.data);
 	pabal__spin_init(&region->spin);

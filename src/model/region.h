@@ -54,6 +54,7 @@ struct pabal_region {
 	struct pabal__lock *locks;
 	struct pabal__event *events;
 	uint32_t lock_count, event_count; /* copies of the shape's, near the rest */
+	uint32_t locks_open;              /* lock_count, or 0 in a handle that may not write: for the short ways of lock.c */
 	_Atomic uint64_t *holders;        /* a thread of ours for each lock (platform/thread.h), or 0 */
 	void *data;
 	void *hold;

@@ -15,7 +15,8 @@
 int pabal__fork_init(void);
 
 /* A word on a page that the kernel wipes in a fork child: never the same number in two processes of one family, 0 in a child that opened nothing yet. */
-extern _Atomic uint32_t *pabal__fork_mark;
+extern _Atomic uint32_t *pabal__fork_mark
+	__attribute__((visibility("hidden"))); /* said here as well: else each look at it first looks up where it is */
 
 static inline uint32_t pabal__fork_generation(void)
 {

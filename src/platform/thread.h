@@ -14,7 +14,7 @@
 #define PABAL__THREAD_UNNUMBERED UINT64_C(1)
 
 /* The number of the calling thread, or PABAL__THREAD_UNNUMBERED. 64 bits: one drawn each nanosecond, they last for centuries. */
-extern _Thread_local uint64_t pabal__thread_drawn __attribute__((tls_model("initial-exec")));
+extern _Thread_local uint64_t pabal__thread_drawn __attribute__((tls_model("initial-exec"), visibility("hidden"))); /* as in platform/fork.h */
 
 /* Give it one, if it has none yet. */
 uint64_t pabal__thread_draw(void) __attribute__((cold));
