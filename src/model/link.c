@@ -282,7 +282,7 @@ static void fill_stats(pabal_link *link, struct pabal_link_stats *stats)
 	struct pabal__link_sending *sending = &link->sending;
 	bool entered = pabal__link_enter(link, &sending->lock);
 
-	pabal__arena_reclaim(&sending->arena, UINT32_MAX); /* what makes no sense there is told by the next send */
+	pabal__arena_reclaim(&sending->arena); /* what makes no sense there is told by the next send */
 	stats->sent = pabal__writer_messages(&sending->writer);
 	/* The last line of the arena may reach beyond the limit. */
 	stats->memory = sending->arena.used < link->mine_max ? sending->arena.used : link->mine_max;

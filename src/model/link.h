@@ -121,7 +121,9 @@ struct pabal__link_receiving {
 	uint32_t believed; /* times that the peer's life word was believed, or asked about */
 	uint32_t fd_lots;
 	struct pabal__slots leases;
-	const unsigned char *recent[2];             /* where the last two large messages began: the next one probably begins at one of these */
+	const unsigned char *recent[2]; /* where the last two large messages began: the next one probably begins at one of these */
+	uint64_t released,
+		owned; /* the tickets that were released before the last time and then:32 each; and what these were at the last look in vain */
 	struct pabal__parked *parked, **parked_end; /* messages that arrived while somebody waited for a reply */
 	uint64_t parked_count, parked_bytes;
 	bool parked_full; /* somebody waits for a reply and could park no more */
@@ -296,12 +298,29 @@ int pabal__link_send_message(struct pabal__link_send *send, int64_t timeout_ns);
 /* One attempt, under the lock: of a message that lies at send->data, or in send->node. */
 int pabal__link_try_send(struct pabal__link_send *send, bool *entered);
 int pabal__link_try_memory(struct pabal__link_send *send);
-/* The commit of a large message that lies in a block of the arena, whole; there is room for its entry. Under the lock. */
-void pabal__link_publish_large(struct pabal_link *link, uint32_t node, uint64_t size, const struct pabal__stream_extra *extra);
 /* A block that was not sent is free again; who was refused memory meanwhile is to look. Under the lock. */
 void pabal__link_free_memory(struct pabal_link *link, uint32_t node);
-/* Large messages that the peer has released: take some of them back, while nobody waits for us. Under the lock. */
-void pabal__link_reclaim(struct pabal_link *link);
+/* After a large message was published: ring, and take some of those back that the peer has released, while nobody waits for us. Under the lock. 0. */
+int pabal__link_sent_large(struct pabal_link *link);
+
+/*
+ * The commit of a large message that lies in a block of the arena, whole; there is room for its entry. Under the lock. pabal__link_sent_large() is to follow.
+ *
+ * It calls nothing, as nothing does between the payload of a loan and this header when the way is free. The payload's line has to be asked for, and the header's is only when there is place for both stores in the processor's queue: with
+ * more than some thirty words stored in between a message takes as long again as a line does. Measured; see decisions/0014.
+ */
+static inline PABAL__SHORT_WAY void pabal__link_publish_large(struct pabal_link *link, uint32_t node, uint64_t size,
+							      const struct pabal__stream_extra *extra)
+{
+	struct pabal__link_sending *sending = &link->sending;
+	struct pabal__spot spot = pabal__writer_spot(&sending->writer, PABAL__LINK_ENTRY);
+	unsigned char *content = pabal__spot_begin(&spot);
+
+	/* Straight into the ring, without a copy of the place: to load together what was just stored in parts makes a processor wait until all earlier stores have gone out, the payload's among them. */
+	pabal__arena_send(&sending->arena, node, size, (struct pabal__stream_place *)(void *)(content + sizeof *extra));
+	memcpy(content, extra, sizeof *extra);
+	pabal__writer_publish(&sending->writer, &spot, PABAL__STREAM_LARGE);
+}
 
 /* link_incoming.c */
 
@@ -326,7 +345,7 @@ struct pabal__parked *pabal__link_park(struct pabal_link *link, struct pabal__in
 void pabal__parked_free(struct pabal_link *link, struct pabal__parked *parked);
 /* The one message that lies next in the ring, whatever it is. */
 int pabal__link_peek(struct pabal_link *link, struct pabal__incoming *ret_incoming);
-void pabal__link_release_large(struct pabal_link *link, uint32_t ticket, uint32_t use);
+int pabal__link_release_large(struct pabal_link *link, uint32_t ticket, uint32_t use); /* 0 */
 void pabal__link_close_fds(int *fds, uint32_t count);
 
 /* Is it the header of a plain message in the ring, and nothing is to be done before it? Under the lock. */
@@ -370,6 +389,20 @@ static inline void pabal__link_expect_large(const struct pabal_link *link)
 static inline uint64_t pabal__link_received(const struct pabal_link *link)
 {
 	return pabal__reader_messages(&link->receiving.reader) - link->receiving.parked_count;
+}
+
+/*
+ * After a look in vain there is time. Who answers with a large message has released one just before, and a store to a line that the peer has looked at meanwhile holds up those behind it, up to the answer's header if they are some
+ * thirty or more, which they are. The next ticket to be released is the one before the last: large messages come in two blocks in turn. Its line is fetched now. Measured: a quarter of a round trip of large messages.
+ */
+static inline void pabal__link_expect_release(struct pabal_link *link)
+{
+	struct pabal__link_receiving *receiving = &link->receiving;
+
+	if (__builtin_expect(receiving->owned == receiving->released, 1))
+		return;
+	receiving->owned = receiving->released;
+	pabal__arena_own(link->mine, (uint32_t)(receiving->released >> 32));
 }
 
 /* Done with a message that has nothing beside it. Returns 0, as pabal__doorbell_ring() does. */

@@ -95,6 +95,7 @@ static inline int look(struct pabal_link *link, uint32_t *ret_header)
 	r = pabal__doorbell_end(&link->bell);
 	if (r == 0) {
 		pabal__reader_expect(reader);
+		pabal__link_expect_release(link);
 		return PABAL__DOORBELL_WAIT;
 	}
 	*ret_header = pabal__reader_look(reader); /* its last words */
@@ -199,10 +200,11 @@ struct pabal__parked *pabal__link_park(struct pabal_link *link, struct pabal__in
 	return parked;
 }
 
-void pabal__link_release_large(struct pabal_link *link, uint32_t ticket, uint32_t use)
+int pabal__link_release_large(struct pabal_link *link, uint32_t ticket, uint32_t use)
 {
 	pabal__arena_release(link->mine, ticket, use);
-	pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
+	link->receiving.released = link->receiving.released << 32 | ticket;
+	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 }
 
 void pabal__link_close_fds(int *fds, uint32_t count)

@@ -62,6 +62,14 @@ static inline int loan_small(struct pabal_link *link, size_t size, struct pabal_
 	return 0;
 }
 
+static inline void lend_block(struct pabal_link *link, uint32_t node, struct pabal__slot *slot, struct pabal_loan *ret_loan)
+{
+	slot->state = PABAL__SLOT_ARENA;
+	slot->node = node;
+	ret_loan->data = link->mine->arena + pabal__arena_node_at(&link->sending.arena, node)->offset;
+	ret_loan->reserved[LOAN_MARK] = slot->mark;
+}
+
 /* A block of the arena is lent out. Under the lock. */
 static inline int lend(struct pabal_link *link, uint32_t node, struct pabal_loan *ret_loan)
 {
@@ -72,10 +80,7 @@ static inline int lend(struct pabal_link *link, uint32_t node, struct pabal_loan
 		pabal__link_free_memory(link, node);
 		return -ENOMEM;
 	}
-	slot->state = PABAL__SLOT_ARENA;
-	slot->node = node;
-	ret_loan->data = link->mine->arena + sending->arena.books->nodes[node].offset;
-	ret_loan->reserved[LOAN_MARK] = slot->mark;
+	lend_block(link, node, slot, ret_loan);
 	return 0;
 }
 
@@ -123,6 +128,25 @@ static PABAL__LONG_WAY int loan_any(pabal_link *link, size_t size, struct pabal_
 	return 0;
 }
 
+/* The usual case of a large one, nearly as short: the block that came back last is just as large. */
+static PABAL__LONG_WAY int loan_kept(pabal_link *link, size_t size, struct pabal_loan *ret_loan, int64_t timeout_ns)
+{
+	struct pabal__link_sending *sending = &link->sending;
+	struct pabal__slot *slot;
+	uint32_t node;
+
+	if (__builtin_expect(pabal__link_end(link) || !pabal__slots_has_first(&sending->loans), 0))
+		return loan_any(link, size, ret_loan, timeout_ns);
+	node = pabal__arena_take_kept(&sending->arena, size);
+	if (__builtin_expect(node == PABAL__ARENA_NONE, 0))
+		return loan_any(link, size, ret_loan, timeout_ns);
+	slot = pabal__slots_take_first(&sending->loans);
+	lend_block(link, node, slot, ret_loan);
+	ret_loan->size = size;
+	ret_loan->reserved[LOAN_HANDLE] = (uintptr_t)link;
+	return 0;
+}
+
 static PABAL__LONG_WAY int loan_checked(pabal_link *link, size_t size, struct pabal_loan *ret_loan, int64_t timeout_ns)
 {
 	int r = pabal__link_check(link, timeout_ns);
@@ -143,7 +167,9 @@ int pabal_link_loan(pabal_link *link, size_t size, struct pabal_loan *ret_loan, 
 
 	if (__builtin_expect(!(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && ret_loan && size <= link->mine_max), 0))
 		return loan_checked(link, size, ret_loan, timeout_ns);
-	if (size > PABAL__STREAM_INLINE_MAX || __builtin_expect(pabal__link_end(link) || !pabal__link_has_cells(link, cells), 0))
+	if (size > PABAL__STREAM_INLINE_MAX)
+		return loan_kept(link, size, ret_loan, timeout_ns);
+	if (__builtin_expect(pabal__link_end(link) || !pabal__link_has_cells(link, cells), 0))
 		return loan_any(link, size, ret_loan, timeout_ns);
 	lend_next(&link->sending, cells, ret_loan);
 	ret_loan->size = size;
@@ -166,7 +192,7 @@ static inline bool is_in_ring(const struct pabal_link *link, const struct pabal_
 }
 
 /* The place of any other loan of this handle that is not done yet; under the lock. */
-static struct pabal__slot *find(const struct pabal_link *link, const struct pabal_loan *loan)
+static inline struct pabal__slot *find(const struct pabal_link *link, const struct pabal_loan *loan)
 {
 	if (!loan || loan->reserved[LOAN_HANDLE] != (uintptr_t)link)
 		return NULL;
@@ -277,7 +303,7 @@ static inline bool commit_large(struct pabal_link *link, struct pabal_loan *loan
 	pabal__link_publish_large(link, slot->node, size, &nothing);
 	give_back(sending, slot);
 	forget(loan);
-	pabal__link_reclaim(link);
+	pabal__link_sent_large(link);
 	return true;
 }
 
@@ -304,6 +330,22 @@ static PABAL__LONG_WAY int commit_any(pabal_link *link, struct pabal_loan *loan,
 	return done ? 0 : commit_or_wait(link, loan, size, timeout_ns);
 }
 
+/* The usual case of a large loan, nearly as short. */
+static PABAL__LONG_WAY int commit_large_alone(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
+{
+	static const struct pabal__stream_extra nothing;
+	struct pabal__slot *slot = find(link, loan);
+
+	if (__builtin_expect(!slot || slot->state != PABAL__SLOT_ARENA || !pabal__link_may_commit(link) ||
+				     !pabal__link_has_cells(link, pabal__stream_cells(PABAL__LINK_ENTRY)),
+			     0))
+		return commit_any(link, loan, size, timeout_ns);
+	pabal__link_publish_large(link, slot->node, size, &nothing);
+	give_back(&link->sending, slot);
+	forget(loan);
+	return pabal__link_sent_large(link);
+}
+
 static PABAL__LONG_WAY int commit_checked(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
 {
 	int r = pabal__link_check(link, timeout_ns);
@@ -321,7 +363,7 @@ int pabal_link_commit(pabal_link *link, struct pabal_loan *loan, size_t size, in
 {
 	if (__builtin_expect(!(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && loan && size <= loan->size), 0))
 		return commit_checked(link, loan, size, timeout_ns);
-	return commit_plain(link, loan, size) ? 0 : commit_any(link, loan, size, timeout_ns);
+	return commit_plain(link, loan, size) ? 0 : commit_large_alone(link, loan, size, timeout_ns);
 }
 
 /* Under the lock. false: there is no such loan. */

@@ -354,6 +354,15 @@ static PABAL__LONG_WAY int release_any(pabal_link *link, struct pabal_message *m
 	return 0;
 }
 
+/* The usual case of a large message, nearly as short: nothing came with it, and nobody else receives. */
+static PABAL__LONG_WAY int release_block(pabal_link *link, struct pabal__slot *slot, struct pabal_message *message)
+{
+	slot->state = PABAL__SLOT_PLAIN;
+	pabal__slots_give(&link->receiving.leases, slot);
+	forget(message);
+	return pabal__link_release_large(link, slot->ticket, slot->use);
+}
+
 /* The usual case, short: a small message without descriptors, and nobody else receives. */
 int pabal_link_release(pabal_link *link, struct pabal_message *message)
 {
@@ -363,6 +372,8 @@ int pabal_link_release(pabal_link *link, struct pabal_message *message)
 	if (r < 0)
 		return r;
 	slot = pabal__link_alone(link) ? pabal__link_lease(link, message) : NULL;
+	if (slot && slot->state == PABAL__SLOT_ARENA && !slot->fds && !slot->request)
+		return release_block(link, slot, message);
 	if (!slot || slot->state != PABAL__SLOT_PLAIN)
 		return release_any(link, message);
 	pabal__slots_give(&link->receiving.leases, slot);

@@ -175,22 +175,12 @@ static void fill(struct pabal__link_send *send, bool *entered)
 	send->filled = true;
 }
 
-void pabal__link_publish_large(struct pabal_link *link, uint32_t node, uint64_t size, const struct pabal__stream_extra *extra)
+int pabal__link_sent_large(struct pabal_link *link)
 {
-	struct pabal__link_sending *sending = &link->sending;
-	struct pabal__spot spot = pabal__writer_spot(&sending->writer, PABAL__LINK_ENTRY);
-	unsigned char *content = pabal__spot_begin(&spot);
-
-	/* Straight into the ring, without a copy of the place: to load together what was just stored in parts makes a processor wait until all earlier stores have gone out, the payload's among them. */
-	pabal__arena_send(&sending->arena, node, size, (struct pabal__stream_place *)(void *)(content + sizeof *extra));
-	memcpy(content, extra, sizeof *extra);
-	pabal__link_publish(link, &spot, PABAL__STREAM_LARGE);
-}
-
-void pabal__link_reclaim(struct pabal_link *link)
-{
-	if (pabal__arena_reclaim(&link->sending.arena, RECLAIM_AFTER_COMMIT) < 0)
+	pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_MESSAGE);
+	if (pabal__arena_reclaim_some(&link->sending.arena, RECLAIM_AFTER_COMMIT) < 0)
 		pabal__link_break(link); /* the message went; the next call says so */
+	return 0;
 }
 
 static int try_large(struct pabal__link_send *send, bool *entered)
@@ -207,8 +197,7 @@ static int try_large(struct pabal__link_send *send, bool *entered)
 	pabal__link_publish_large(send->link, send->node, send->size, &send->extra);
 	if (PABAL__FAULT(COMMIT_BEFORE_FILL))
 		fill(send, entered);
-	pabal__link_reclaim(send->link);
-	return 0;
+	return pabal__link_sent_large(send->link);
 }
 
 int pabal__link_try_send(struct pabal__link_send *send, bool *entered)

@@ -72,12 +72,17 @@ static inline struct pabal__slot *pabal__slots_at(const struct pabal__slots *slo
 	return &slots->chunks[number / PABAL__SLOTS_A_CHUNK][number % PABAL__SLOTS_A_CHUNK];
 }
 
+static inline bool pabal__slots_has_first(const struct pabal__slots *slots)
+{
+	return slots->first && !pabal__slot_in_use(slots->first);
+}
+
 /* The first one, if it is free. */
 static inline struct pabal__slot *pabal__slots_take_first(struct pabal__slots *slots)
 {
 	struct pabal__slot *slot = slots->first;
 
-	if (__builtin_expect(!slot || pabal__slot_in_use(slot), 0))
+	if (__builtin_expect(!pabal__slots_has_first(slots), 0))
 		return NULL;
 	slot->mark += PABAL__SLOT_STEP;
 	return slot;

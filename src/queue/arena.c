@@ -15,24 +15,19 @@
 #include <errno.h>
 #include <string.h>
 
-static struct pabal__arena_node *node_at(const struct pabal__arena *arena, uint32_t node)
-{
-	return &arena->books->nodes[node];
-}
-
 static uint32_t take_node(struct pabal__arena *arena)
 {
 	uint32_t node = arena->spare_node;
 
 	if (node == PABAL__ARENA_NONE)
 		return arena->fresh_node++;
-	arena->spare_node = node_at(arena, node)->later;
+	arena->spare_node = pabal__arena_node_at(arena, node)->later;
 	return node;
 }
 
 static void give_node(struct pabal__arena *arena, uint32_t node)
 {
-	node_at(arena, node)->later = arena->spare_node;
+	pabal__arena_node_at(arena, node)->later = arena->spare_node;
 	arena->spare_node = node;
 }
 
@@ -47,11 +42,6 @@ static uint32_t take_ticket(struct pabal__arena *arena)
 	return arena->spare_tickets ? arena->books->tickets[--arena->spare_tickets] : arena->fresh_ticket++;
 }
 
-static uint32_t last_use(const struct pabal__arena *arena, uint32_t ticket)
-{
-	return PABAL__STREAM_USE + arena->books->uses[ticket];
-}
-
 void pabal__arena_init(struct pabal__arena *arena, struct pabal__arena_books *books, uint64_t memory_max, const struct pabal__half *peer)
 {
 	memset(arena, 0, sizeof *arena);
@@ -61,15 +51,15 @@ void pabal__arena_init(struct pabal__arena *arena, struct pabal__arena_books *bo
 	arena->size = pabal__arena_block_size(memory_max);
 	arena->released = peer->released;
 	arena->first = take_node(arena);
-	*node_at(arena, arena->first) = (struct pabal__arena_node){
+	*pabal__arena_node_at(arena, arena->first) = (struct pabal__arena_node){
 		.size = arena->size, .before = PABAL__ARENA_NONE, .after = PABAL__ARENA_NONE, .state = PABAL__ARENA_FREE
 	};
 }
 
 static uint32_t first_fit(const struct pabal__arena *arena, uint64_t size)
 {
-	for (uint32_t node = arena->first; node != PABAL__ARENA_NONE; node = node_at(arena, node)->after)
-		if (node_at(arena, node)->state == PABAL__ARENA_FREE && node_at(arena, node)->size >= size)
+	for (uint32_t node = arena->first; node != PABAL__ARENA_NONE; node = pabal__arena_node_at(arena, node)->after)
+		if (pabal__arena_node_at(arena, node)->state == PABAL__ARENA_FREE && pabal__arena_node_at(arena, node)->size >= size)
 			return node;
 	return PABAL__ARENA_NONE;
 }
@@ -77,18 +67,18 @@ static uint32_t first_fit(const struct pabal__arena *arena, uint64_t size)
 /* Cut @size bytes from the front of a free run. */
 static void split(struct pabal__arena *arena, uint32_t node, uint64_t size)
 {
-	struct pabal__arena_node *front = node_at(arena, node), *rest;
+	struct pabal__arena_node *front = pabal__arena_node_at(arena, node), *rest;
 	uint32_t behind;
 
 	if (front->size == size)
 		return;
 	behind = take_node(arena);
-	rest = node_at(arena, behind);
+	rest = pabal__arena_node_at(arena, behind);
 	*rest = (struct pabal__arena_node){
 		.offset = front->offset + size, .size = front->size - size, .before = node, .after = front->after, .state = PABAL__ARENA_FREE
 	};
 	if (rest->after != PABAL__ARENA_NONE)
-		node_at(arena, rest->after)->before = behind;
+		pabal__arena_node_at(arena, rest->after)->before = behind;
 	front->after = behind;
 	front->size = size;
 }
@@ -96,29 +86,29 @@ static void split(struct pabal__arena *arena, uint32_t node, uint64_t size)
 /* Join a free run with the one behind it. */
 static void join(struct pabal__arena *arena, uint32_t node)
 {
-	struct pabal__arena_node *front = node_at(arena, node), *rest;
+	struct pabal__arena_node *front = pabal__arena_node_at(arena, node), *rest;
 	uint32_t behind = front->after;
 
-	if (behind == PABAL__ARENA_NONE || node_at(arena, behind)->state != PABAL__ARENA_FREE)
+	if (behind == PABAL__ARENA_NONE || pabal__arena_node_at(arena, behind)->state != PABAL__ARENA_FREE)
 		return;
-	rest = node_at(arena, behind);
+	rest = pabal__arena_node_at(arena, behind);
 	front->size += rest->size;
 	front->after = rest->after;
 	if (rest->after != PABAL__ARENA_NONE)
-		node_at(arena, rest->after)->before = node;
+		pabal__arena_node_at(arena, rest->after)->before = node;
 	give_node(arena, behind);
 }
 
 /* A block that nobody uses becomes part of the free run around it, and its ticket anybody's. */
 static void let_go(struct pabal__arena *arena, uint32_t node)
 {
-	struct pabal__arena_node *block = node_at(arena, node);
+	struct pabal__arena_node *block = pabal__arena_node_at(arena, node);
 	uint32_t before = block->before;
 
 	arena->books->tickets[arena->spare_tickets++] = block->ticket;
 	block->state = PABAL__ARENA_FREE;
 	join(arena, node);
-	if (before != PABAL__ARENA_NONE && node_at(arena, before)->state == PABAL__ARENA_FREE)
+	if (before != PABAL__ARENA_NONE && pabal__arena_node_at(arena, before)->state == PABAL__ARENA_FREE)
 		join(arena, before);
 }
 
@@ -143,7 +133,7 @@ int pabal__arena_allocate(struct pabal__arena *arena, uint64_t size, uint32_t *r
 	let_kept_go(arena);
 	node = has_ticket(arena) ? first_fit(arena, bytes) : PABAL__ARENA_NONE;
 	if (node == PABAL__ARENA_NONE) {
-		int r = pabal__arena_reclaim(arena, UINT32_MAX);
+		int r = pabal__arena_reclaim(arena);
 
 		if (r < 0)
 			return r;
@@ -153,8 +143,8 @@ int pabal__arena_allocate(struct pabal__arena *arena, uint64_t size, uint32_t *r
 	if (node == PABAL__ARENA_NONE)
 		return 1;
 	split(arena, node, bytes);
-	node_at(arena, node)->state = PABAL__ARENA_LOANED;
-	node_at(arena, node)->ticket = take_ticket(arena);
+	pabal__arena_node_at(arena, node)->state = PABAL__ARENA_LOANED;
+	pabal__arena_node_at(arena, node)->ticket = take_ticket(arena);
 	arena->used += bytes;
 	*ret_node = node;
 	return 0;
@@ -162,7 +152,7 @@ int pabal__arena_allocate(struct pabal__arena *arena, uint64_t size, uint32_t *r
 
 void pabal__arena_free(struct pabal__arena *arena, uint32_t node)
 {
-	struct pabal__arena_node *block = node_at(arena, node);
+	struct pabal__arena_node *block = pabal__arena_node_at(arena, node);
 
 	arena->used -= block->size;
 	if (arena->kept != PABAL__ARENA_NONE) {
@@ -173,31 +163,12 @@ void pabal__arena_free(struct pabal__arena *arena, uint32_t node)
 	arena->kept = node;
 }
 
-void pabal__arena_send(struct pabal__arena *arena, uint32_t node, uint64_t size, struct pabal__stream_place *ret_place)
-{
-	struct pabal__arena_node *block = node_at(arena, node);
-
-	block->state = PABAL__ARENA_SENT;
-	block->later = PABAL__ARENA_NONE;
-	if (arena->newest == PABAL__ARENA_NONE)
-		arena->oldest = node;
-	else
-		node_at(arena, arena->newest)->later = node;
-	arena->newest = node;
-	arena->books->uses[block->ticket]++;
-	/* One by one: this is the ring itself. */
-	ret_place->offset = block->offset;
-	ret_place->size = size;
-	ret_place->ticket = block->ticket;
-	ret_place->use = last_use(arena, block->ticket);
-}
-
 /* 1: released, 0: not yet, -EBADMSG. A ticket's word is the last use or the one before it; before the first one it is 0. */
 static int is_released(const struct pabal__arena *arena, const struct pabal__arena_node *block)
 {
 	/* acquire: the reader has read the block; pairs with the release in pabal__arena_release() */
-	uint32_t said = atomic_load_explicit(&arena->released[block->ticket], memory_order_acquire);
-	uint32_t use = last_use(arena, block->ticket);
+	uint32_t said = atomic_load_explicit(&arena->released[pabal__stream_word_of(block->ticket)], memory_order_acquire);
+	uint32_t use = pabal__arena_last_use(arena, block->ticket);
 
 	if (said == use)
 		return 1;
@@ -208,24 +179,25 @@ static int is_released(const struct pabal__arena *arena, const struct pabal__are
 
 static void forget_sent(struct pabal__arena *arena, uint32_t node, uint32_t earlier)
 {
-	uint32_t later = node_at(arena, node)->later;
+	uint32_t later = pabal__arena_node_at(arena, node)->later;
 
 	if (earlier == PABAL__ARENA_NONE)
 		arena->oldest = later;
 	else
-		node_at(arena, earlier)->later = later;
+		pabal__arena_node_at(arena, earlier)->later = later;
 	if (arena->newest == node)
 		arena->newest = earlier;
 }
 
-int pabal__arena_reclaim(struct pabal__arena *arena, uint32_t count_max)
+/* Up to @count_max, and not from @end on. */
+static int reclaim(struct pabal__arena *arena, uint32_t count_max, uint32_t end)
 {
 	uint32_t node = arena->oldest, earlier = PABAL__ARENA_NONE;
 	int count = 0;
 
-	for (uint32_t i = 0; node != PABAL__ARENA_NONE && i < count_max; i++) {
-		uint32_t later = node_at(arena, node)->later;
-		int r = is_released(arena, node_at(arena, node));
+	for (uint32_t i = 0; node != end && i < count_max; i++) {
+		uint32_t later = pabal__arena_node_at(arena, node)->later;
+		int r = is_released(arena, pabal__arena_node_at(arena, node));
 
 		if (r < 0)
 			return r;
@@ -239,4 +211,14 @@ int pabal__arena_reclaim(struct pabal__arena *arena, uint32_t count_max)
 		node = later;
 	}
 	return count;
+}
+
+int pabal__arena_reclaim(struct pabal__arena *arena)
+{
+	return reclaim(arena, UINT32_MAX, PABAL__ARENA_NONE);
+}
+
+int pabal__arena_reclaim_some(struct pabal__arena *arena, uint32_t count_max)
+{
+	return reclaim(arena, count_max, arena->newest);
 }

@@ -3,7 +3,7 @@
  * queue/arena.h - where the large messages of one direction lie.
  *
  * The arena lies in the writer's half, its bookkeeping in the writer's private memory: nothing of it can be bent from outside. Each block under way has a ticket;
- * the reader gives a block back, in any order, by one store into its own half: released[ticket] = use. Offsets and atomics only; real memory behind a block is the
+ * the reader gives a block back, in any order, by one store into its own half, to the ticket's word: the number of the use. Offsets and atomics only; real memory behind a block is the
  * caller's matter.
  */
 #ifndef PABAL_SRC_QUEUE_ARENA_H
@@ -77,11 +77,40 @@ static inline uint32_t pabal__arena_take_kept(struct pabal__arena *arena, uint64
 /* A block that was not sent. */
 void pabal__arena_free(struct pabal__arena *arena, uint32_t node);
 
-/* The block goes out with the next message: fills in where it lies, all but what is reserved. It is given back when the peer says so. */
-void pabal__arena_send(struct pabal__arena *arena, uint32_t node, uint64_t size, struct pabal__stream_place *ret_place);
+static inline struct pabal__arena_node *pabal__arena_node_at(const struct pabal__arena *arena, uint32_t node)
+{
+	return &arena->books->nodes[node];
+}
 
-/* Look at up to @count_max of those sent, oldest first, and free what the peer has released. How many, or -EBADMSG: its words make no sense. */
-int pabal__arena_reclaim(struct pabal__arena *arena, uint32_t count_max);
+static inline uint32_t pabal__arena_last_use(const struct pabal__arena *arena, uint32_t ticket)
+{
+	return PABAL__STREAM_USE + arena->books->uses[ticket];
+}
+
+/* The block goes out with the next message: fills in where it lies, all but what is reserved. It is given back when the peer says so. */
+static inline void pabal__arena_send(struct pabal__arena *arena, uint32_t node, uint64_t size, struct pabal__stream_place *ret_place)
+{
+	struct pabal__arena_node *block = pabal__arena_node_at(arena, node);
+
+	block->state = PABAL__ARENA_SENT;
+	block->later = PABAL__ARENA_NONE;
+	if (arena->newest == PABAL__ARENA_NONE)
+		arena->oldest = node;
+	else
+		pabal__arena_node_at(arena, arena->newest)->later = node;
+	arena->newest = node;
+	arena->books->uses[block->ticket]++;
+	/* One by one: this is the ring itself. */
+	ret_place->offset = block->offset;
+	ret_place->size = size;
+	ret_place->ticket = block->ticket;
+	ret_place->use = pabal__arena_last_use(arena, block->ticket);
+}
+
+/* Look at those sent, oldest first, and free what the peer has released. How many, or -EBADMSG: its words make no sense. */
+int pabal__arena_reclaim(struct pabal__arena *arena);
+/* The same, of so many at most, and not at the last one: the peer is about to write its word, and must not find that somebody has looked at that line just now. */
+int pabal__arena_reclaim_some(struct pabal__arena *arena, uint32_t count_max);
 
 /* The reader: does the place lie in an arena of @memory_max bytes? */
 static inline bool pabal__arena_holds(uint64_t memory_max, const struct pabal__stream_place *place)
@@ -96,7 +125,17 @@ static inline bool pabal__arena_holds(uint64_t memory_max, const struct pabal__s
 static inline void pabal__arena_release(struct pabal__half *mine, uint32_t ticket, uint32_t use)
 {
 	/* release: our reads are done; pairs with the acquire in pabal__arena_reclaim() */
-	atomic_store_explicit(&mine->released[ticket], use, PABAL__FAULT(RELEASED_RELAXED) ? memory_order_relaxed : memory_order_release);
+	atomic_store_explicit(&mine->released[pabal__stream_word_of(ticket)], use,
+			      PABAL__FAULT(RELEASED_RELAXED) ? memory_order_relaxed : memory_order_release);
+}
+
+/* The reader: this ticket will be released again, probably. Its line was looked at by the peer since the last time; a store of what is there makes it ours once more. */
+static inline void pabal__arena_own(struct pabal__half *mine, uint32_t ticket)
+{
+	_Atomic uint32_t *word = &mine->released[pabal__stream_word_of(ticket)];
+
+	/* release: as before, for who sees this store and not that one. The load is of what we alone write. */
+	atomic_store_explicit(word, atomic_load_explicit(word, memory_order_relaxed), memory_order_release);
 }
 
 #endif

@@ -29,7 +29,7 @@ enum {
 	PABAL__STREAM_FIRST = 8, /* offset of the first header: payloads are aligned to 16 bytes */
 };
 
-#define PABAL__STREAM_MAGIC UINT64_C(0x314b4e494c424150) /* "PABLINK1" */
+#define PABAL__STREAM_MAGIC UINT64_C(0x324b4e494c424150) /* "PABLINK2" */
 #define PABAL__STREAM_MEMORY_MAX (UINT64_C(1) << 40)     /* bytes of an arena; as large as a mailbox's memory may be */
 
 #ifdef PABAL_TEST
@@ -51,8 +51,8 @@ struct pabal__half {
 	_Alignas(128) _Atomic uint64_t arm;       /* what the owner wants to be woken for, number:32 | wants:32 (wait/doorbell.h) */
 	_Atomic uint32_t state;                   /* PABAL__HALF_...; on the same line: whoever sends reads both */
 	_Alignas(128) _Atomic uint64_t ring_word; /* the last arm of the other side that the owner rang, its number */
-	_Alignas(128) _Atomic uint32_t
-		released[PABAL__STREAM_TICKETS]; /* the last use of each of the other side's tickets that the owner has released */
+	_Alignas(128) _Atomic uint32_t released
+		[PABAL__STREAM_TICKETS]; /* the last use of each of the other side's tickets that the owner has released; see pabal__stream_word_of() */
 	_Alignas(128) unsigned char ring[PABAL__STREAM_BYTES];
 	_Alignas(4096) unsigned char arena[]; /* large messages, memory_max bytes rounded up to a page */
 };
@@ -141,6 +141,14 @@ static inline uint64_t pabal__stream_after(uint64_t position, uint64_t cells)
 	if (__builtin_expect(pabal__stream_offset(position) >= PABAL__STREAM_BYTES - PABAL__STREAM_SLACK, 0))
 		position = (position | (PABAL__STREAM_BYTES - 1)) + 1 + PABAL__STREAM_FIRST;
 	return position;
+}
+
+/* Which word of released is a ticket's. The low tickets are those that are used most: each has a line of its own. */
+static inline size_t pabal__stream_word_of(uint32_t ticket)
+{
+	enum { A_LINE = 64 / sizeof(uint32_t), LINES = PABAL__STREAM_TICKETS / A_LINE };
+
+	return ticket % LINES * A_LINE + ticket / LINES;
 }
 
 /* Header words are atomics that lie in bytes. */

@@ -307,7 +307,7 @@ static void *scribble(void *data)
 		else if (dice == 2)
 			atomic_store(&half->ring_word, nasty(&random));
 		else if (dice == 3)
-			atomic_store(&half->released[next_random(&random) % 16], (uint32_t)nasty(&random));
+			atomic_store(&half->released[pabal__stream_word_of(next_random(&random) % 16)], (uint32_t)nasty(&random));
 		else if (dice < 8) /* a header that the victim may be waiting for */
 			atomic_store((_Atomic uint64_t *)(void *)(half->ring + 8 + (size_t)(next_random(&random) % 64) * 16),
 				     (uint64_t)(PABAL__STREAM_SEQUENCE + next_random(&random) % 64) << 32 | (next_random(&random) % 6) << 28 |
