@@ -121,9 +121,9 @@ struct pabal__link_receiving {
 	uint32_t believed; /* times that the peer's life word was believed, or asked about */
 	uint32_t fd_lots;
 	struct pabal__slots leases;
-	const unsigned char *recent[2]; /* where the last two large messages began: the next one probably begins at one of these */
-	uint64_t released,
-		owned; /* the tickets that were released before the last time and then:32 each; and what these were at the last look in vain */
+	const unsigned char *recent[2];             /* where the last two large messages began: the next one probably begins at one of these */
+	uint64_t released;                          /* the tickets that were released before the last time and then:32 each */
+	uint64_t owned;                             /* what these were when the line of the former was made ours */
 	struct pabal__parked *parked, **parked_end; /* messages that arrived while somebody waited for a reply */
 	uint64_t parked_count, parked_bytes;
 	bool parked_full; /* somebody waits for a reply and could park no more */
@@ -394,12 +394,13 @@ static inline uint64_t pabal__link_received(const struct pabal_link *link)
 /*
  * After a look in vain there is time. Who answers with a large message has released one just before, and a store to a line that the peer has looked at meanwhile holds up those behind it, up to the answer's header if they are some
  * thirty or more, which they are. The next ticket to be released is the one before the last: large messages come in two blocks in turn. Its line is fetched now. Measured: a quarter of a round trip of large messages.
+ * Not where another thread may release at the same moment: its word would be overwritten with the one before.
  */
 static inline void pabal__link_expect_release(struct pabal_link *link)
 {
 	struct pabal__link_receiving *receiving = &link->receiving;
 
-	if (__builtin_expect(receiving->owned == receiving->released, 1))
+	if (__builtin_expect(receiving->owned == receiving->released, 1) || !pabal__link_alone(link))
 		return;
 	receiving->owned = receiving->released;
 	pabal__arena_own(link->mine, (uint32_t)(receiving->released >> 32));

@@ -203,7 +203,8 @@ struct pabal__parked *pabal__link_park(struct pabal_link *link, struct pabal__in
 int pabal__link_release_large(struct pabal_link *link, uint32_t ticket, uint32_t use)
 {
 	pabal__arena_release(link->mine, ticket, use);
-	link->receiving.released = link->receiving.released << 32 | ticket;
+	if (pabal__link_alone(link)) /* a large message that is received is released without the lock */
+		link->receiving.released = link->receiving.released << 32 | ticket;
 	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 }
 
