@@ -184,7 +184,7 @@ static void forged_files_are_refused(void **state)
 	pabal__holder_close(&directory, &holder, true);
 }
 
-enum { RIVALS = 4, RACES = 3000 };
+enum { RIVALS = 4, RACES = 50 };
 
 static _Atomic uint64_t *gate, *arrived;
 
@@ -245,7 +245,7 @@ static void a_name_is_buried_once(void **state)
 
 	(void)state;
 	child_run(die_half_way, &(int){ 0 });
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < RACES; i++) {
 		assert_false(race(&winners));
 		assert_int_equal(winners, 1);
 	}
@@ -253,21 +253,75 @@ static void a_name_is_buried_once(void **state)
 	pabal__holder_sweep(&directory);
 }
 
+/* In the middle of a burial: whose name it is was seen, and the grave is not locked yet. */
+void __real_pabal__fork_guard(void);
+void __wrap_pabal__fork_guard(void);
+static bool stops_there;
+
+void __wrap_pabal__fork_guard(void)
+{
+	if (stops_there) {
+		stops_there = false;
+		atomic_store(arrived, 1);
+		child_check(eventually_at_least(gate, 1));
+	}
+	__real_pabal__fork_guard();
+}
+
+static int die_with_the_prize(void *data)
+{
+	struct pabal__holder holder;
+
+	(void)data;
+	child_equal(take("prize", &holder), 0);
+	return 0;
+}
+
+static int bury_slowly(void *data)
+{
+	(void)data;
+	stops_there = true;
+	do {
+		pabal__holder_bury(&directory, "prize");
+		pause_briefly(); /* the kernel lets go of the dead one a moment after its end was told */
+	} while (stops_there);
+	return 0;
+}
+
+/* Somebody buries a dead one's name, and in the middle of that another one does, and takes it. Has that one the name afterwards? */
+static bool name_is_kept(enum pabal__fault fault)
+{
+	struct pabal__holder holder;
+	struct stat st;
+	bool kept;
+	pid_t pid;
+
+	child_run(die_with_the_prize, NULL);
+	atomic_store(gate, 0);
+	atomic_store(arrived, 0);
+	pabal__fault_on = fault;
+	pid = child_start(bury_slowly, NULL);
+	pabal__fault_on = PABAL__FAULT_NONE;
+	assert_true(eventually_at_least(arrived, 1));
+	assert_int_equal(take("prize", &holder), 0);
+	atomic_store(gate, 1);
+	assert_int_equal(child_end(pid), 0);
+	kept = fstatat(directory.fd, "prize", &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_ino == holder.ino;
+	pabal__holder_close(&directory, &holder, true);
+	pabal__holder_sweep(&directory);
+	return kept;
+}
+
+static void a_name_that_was_taken_meanwhile_is_kept(void **state)
+{
+	(void)state;
+	assert_true(name_is_kept(PABAL__FAULT_NONE));
+}
+
 static void without_the_second_look_a_name_is_lost(void **state)
 {
-	bool found = false;
-	int winners = 1, races = 0;
-
 	(void)state;
-	child_run(die_half_way, &(int){ 0 });
-	pabal__fault_on = PABAL__FAULT_NO_RESTAT;
-	for (; races < RACES && !found; races++)
-		found = race(&winners) || winners > 1;
-	pabal__fault_on = PABAL__FAULT_NONE;
-	printf("a name was lost in race %d\n", races);
-	assert_true(found);
-	pabal__holder_bury(&directory, "prize");
-	pabal__holder_sweep(&directory);
+	assert_false(name_is_kept(PABAL__FAULT_NO_RESTAT));
 }
 
 int main(void)
@@ -278,6 +332,7 @@ int main(void)
 		cmocka_unit_test(what_the_dead_left_is_swept),
 		cmocka_unit_test(forged_files_are_refused),
 		cmocka_unit_test(a_name_is_buried_once),
+		cmocka_unit_test(a_name_that_was_taken_meanwhile_is_kept),
 		cmocka_unit_test(without_the_second_look_a_name_is_lost),
 	};
 
