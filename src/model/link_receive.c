@@ -357,10 +357,12 @@ static PABAL__LONG_WAY int release_any(pabal_link *link, struct pabal_message *m
 /* The usual case of a large message, nearly as short: nothing came with it, and nobody else receives. */
 static PABAL__LONG_WAY int release_block(pabal_link *link, struct pabal__slot *slot, struct pabal_message *message)
 {
+	uint32_t ticket = slot->ticket, use = slot->use;
+
 	slot->state = PABAL__SLOT_PLAIN;
 	pabal__slots_give(&link->receiving.leases, slot);
 	forget(message);
-	return pabal__link_release_large(link, slot->ticket, slot->use);
+	return pabal__link_release_large(link, ticket, use);
 }
 
 /* The usual case, short: a small message without descriptors, and nobody else receives. */
@@ -372,13 +374,14 @@ int pabal_link_release(pabal_link *link, struct pabal_message *message)
 	if (r < 0)
 		return r;
 	slot = pabal__link_alone(link) ? pabal__link_lease(link, message) : NULL;
+	if (__builtin_expect(slot && slot->state == PABAL__SLOT_PLAIN, 1)) {
+		pabal__slots_give(&link->receiving.leases, slot);
+		forget(message);
+		return 0;
+	}
 	if (slot && slot->state == PABAL__SLOT_ARENA && !slot->fds && !slot->request)
 		return release_block(link, slot, message);
-	if (!slot || slot->state != PABAL__SLOT_PLAIN)
-		return release_any(link, message);
-	pabal__slots_give(&link->receiving.leases, slot);
-	forget(message);
-	return 0;
+	return release_any(link, message);
 }
 
 int pabal_link_message_fd(pabal_link *link, const struct pabal_message *message, uint32_t index, int *ret_fd)

@@ -44,7 +44,8 @@ static int hold(union page *page)
 
 	pthread_mutexattr_init(&attributes);
 	/*
-	 * Others read the word, and none of them ever locks it or can write it. Shared all the same: of a mutex that is its process's own, nobody need be told that its holder died with that process.
+	 * Not to be locked by others: they can only read the page, and nobody ever waits for it. What is wanted is the mark that its holder's death leaves, for other processes to see. That is promised of a robust mutex which is
+	 * shared; of one that is a process's own it need not come when the whole process dies, for then nobody is left who could lock it.
 	 */
 	r = pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
 	if (r == 0)
