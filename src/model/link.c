@@ -93,7 +93,8 @@ static void init_sending(struct pabal_link *link)
 
 	pthread_mutex_init(&sending->lock, NULL);
 	pabal__writer_init(&sending->writer, link->mine, link->peer);
-	sending->ask_at = sending->writer.sequence + PABAL__LIFE_BELIEVED_MAX;
+	sending->answered = PABAL__STREAM_SEQUENCE;
+	sending->ask_at = pabal__writer_sequence(&sending->writer) + PABAL__LIFE_BELIEVED_MAX;
 	pabal__spin_init(&sending->spin.spin);
 }
 
@@ -104,6 +105,7 @@ static void init_receiving(struct pabal_link *link)
 	pthread_mutex_init(&receiving->lock, NULL);
 	pabal__reader_init(&receiving->reader, link->mine, link->peer);
 	pabal__spin_init(&receiving->spin.spin);
+	receiving->asked = PABAL__STREAM_SEQUENCE;
 	receiving->parked_end = &receiving->parked;
 	receiving->calls.free = PABAL__SLOT_NONE;
 }
@@ -138,6 +140,7 @@ int pabal__link_init(struct pabal_link *link, const struct pabal__link_parts *pa
 	link->peer = parts->peer;
 	link->mine_max = parts->mine_max;
 	link->peer_max = parts->peer_max;
+	link->receiving.patient = parts->patient;
 	books = calloc(1, sizeof *books);
 	if (!books)
 		return -ENOMEM;

@@ -18,6 +18,7 @@
 #include "platform/fork.h"
 #include "queue/arena.h"
 #include "wait/doorbell_wait.h"
+#include "wait/patience.h"
 
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
 #include <sys/single_threaded.h>
@@ -38,6 +39,7 @@ struct pabal__link_parts {
 	uint64_t mine_max;   /* its memory_max */
 	const void *peer;    /* the peer's half, mapped read-only */
 	uint64_t peer_max;
+	bool patient; /* of the two sides, this one finds out how patient both should be (wait/patience.h): who opened the link */
 	const _Atomic uint64_t *peer_life; /* what tells that the peer lives (platform/life.h), mapped; NULL: nothing does */
 };
 
@@ -104,6 +106,9 @@ struct pabal__link_sending {
 	struct pabal__writer writer;
 	struct pabal__life life;
 	struct pabal__doorbell_spin spin;
+	_Atomic uint32_t
+		pauses; /* before the next look for an answer; while there are any, messages that are answers, or will be answered, lie apart. Of who receives: a hint */
+	uint64_t answered;  /* the peer's messages that were received before the last one that lies apart: their sequence */
 	uint64_t ask_at;    /* up to this sequence number the peer's life word is believed */
 	uint32_t fd_lots;   /* sent so far */
 	uint64_t ring_loan; /* pabal__ring_loan_pack() */
@@ -129,6 +134,9 @@ struct pabal__link_receiving {
 	bool parked_full; /* somebody waits for a reply and could park no more */
 	struct pabal__calls calls;
 	uint64_t calls_begun, late_replies;
+	uint64_t asked; /* our own messages when an answer was waited for last: their sequence */
+	bool patient;   /* this side finds out for both */
+	struct pabal__patience patience;
 };
 
 struct pabal_link { /* NOLINT(clang-analyzer-optin.performance.Padding): the padding keeps the two directions on lines of their own */
@@ -237,6 +245,15 @@ static inline bool pabal__link_broken(const struct pabal_link *link)
  */
 int pabal__link_wait(struct pabal_link *link, int (*attempt)(void *object), void *object, uint32_t event, int64_t timeout_ns);
 
+/* Was a message sent since the last wait for an answer? Where one thread receives, and one sends: the same one, or it is not much of a question. */
+static inline bool pabal__link_expects(const struct pabal_link *link)
+{
+	return link->receiving.asked != pabal__writer_sequence(&link->sending.writer);
+}
+
+/* It was, and now an answer is waited for, before any look for it: be patient. Where no other thread receives. */
+void pabal__link_await(struct pabal_link *link);
+
 /* Does the peer live? Asks the kernel at most once in a while. */
 bool pabal__link_lives(struct pabal_link *link);
 
@@ -258,7 +275,8 @@ int pabal__link_check_peer(struct pabal_link *link);
  */
 static inline bool pabal__link_may_commit(const struct pabal_link *link)
 {
-	return pabal__link_end(link) == 0 && pabal__life_beats(link->bell.peer_life) && link->sending.ask_at > link->sending.writer.sequence;
+	return pabal__link_end(link) == 0 && pabal__life_beats(link->bell.peer_life) &&
+	       link->sending.ask_at > pabal__writer_sequence(&link->sending.writer);
 }
 
 /* Are so many cells there, and nothing of the ring is lent out? */
@@ -268,6 +286,41 @@ static inline bool pabal__link_has_cells(const struct pabal_link *link, uint64_t
 
 	return pabal__ring_loan_state(sending->ring_loan) == PABAL__RING_LOAN_NONE &&
 	       pabal__stream_after(sending->writer.next, cells) <= sending->writer.limit;
+}
+
+/* How a message lies in the ring: right behind the one before it, or apart, should that be better: for who asks and answers. The latter where no other thread sends. */
+enum pabal__link_layout { PABAL__LINK_DENSE, PABAL__LINK_APART };
+
+static inline enum pabal__link_layout pabal__link_layout(const struct pabal_link *link)
+{
+	return pabal__link_alone(link) ? PABAL__LINK_APART : PABAL__LINK_DENSE;
+}
+
+/* May the next message be one that is better apart? */
+static inline bool pabal__link_is_patient(const struct pabal_link *link)
+{
+	return __builtin_expect(atomic_load_explicit(&link->sending.pauses, memory_order_relaxed) != 0, 0); /* alone: tuning only */
+}
+
+/* Are the two patient, and was something received since the last one? */
+static inline bool pabal__link_goes_apart(struct pabal_link *link)
+{
+	struct pabal__link_sending *sending = &link->sending;
+
+	uint64_t received = pabal__reader_sequence(&link->receiving.reader);
+
+	if (!pabal__link_is_patient(link) || sending->answered == received)
+		return false;
+	sending->answered = received;
+	return true;
+}
+
+/* Where the next message goes. */
+static inline PABAL__SHORT_WAY struct pabal__spot pabal__link_spot(struct pabal_link *link, uint64_t length, enum pabal__link_layout layout)
+{
+	if (layout == PABAL__LINK_APART && pabal__link_goes_apart(link))
+		return pabal__writer_spot_apart(&link->sending.writer, length);
+	return pabal__writer_spot(&link->sending.writer, length);
 }
 
 /* The commit of the message that lies at @spot, and a ring for the peer if it sleeps. */
@@ -303,25 +356,6 @@ void pabal__link_free_memory(struct pabal_link *link, uint32_t node);
 /* After a large message was published: ring, and take some of those back that the peer has released, while nobody waits for us. Under the lock. 0. */
 int pabal__link_sent_large(struct pabal_link *link);
 
-/*
- * The commit of a large message that lies in a block of the arena, whole; there is room for its entry. Under the lock. pabal__link_sent_large() is to follow.
- *
- * It calls nothing, as nothing does between the payload of a loan and this header when the way is free. The payload's line has to be asked for, and the header's is only when there is place for both stores in the processor's queue: with
- * more than some thirty words stored in between a message takes as long again as a line does. Measured; see decisions/0014.
- */
-static inline PABAL__SHORT_WAY void pabal__link_publish_large(struct pabal_link *link, uint32_t node, uint64_t size,
-							      const struct pabal__stream_extra *extra)
-{
-	struct pabal__link_sending *sending = &link->sending;
-	struct pabal__spot spot = pabal__writer_spot(&sending->writer, PABAL__LINK_ENTRY);
-	unsigned char *content = pabal__spot_begin(&spot);
-
-	/* Straight into the ring, without a copy of the place: to load together what was just stored in parts makes a processor wait until all earlier stores have gone out, the payload's among them. */
-	pabal__arena_send(&sending->arena, node, size, (struct pabal__stream_place *)(void *)(content + sizeof *extra));
-	memcpy(content, extra, sizeof *extra);
-	pabal__writer_publish(&sending->writer, &spot, PABAL__STREAM_LARGE);
-}
-
 /* link_incoming.c */
 
 /* A message, as it lies in the ring or parked. */
@@ -345,14 +379,13 @@ struct pabal__parked *pabal__link_park(struct pabal_link *link, struct pabal__in
 void pabal__parked_free(struct pabal_link *link, struct pabal__parked *parked);
 /* The one message that lies next in the ring, whatever it is. */
 int pabal__link_peek(struct pabal_link *link, struct pabal__incoming *ret_incoming);
-int pabal__link_release_large(struct pabal_link *link, uint32_t ticket, uint32_t use); /* 0 */
 void pabal__link_close_fds(int *fds, uint32_t count);
 
 /* Is it the header of a plain message in the ring, and nothing is to be done before it? Under the lock. */
 static inline bool pabal__link_is_plain(const struct pabal_link *link, uint32_t header)
 {
 	_Static_assert(PABAL__STREAM_DATA == 1, "kind and length are checked in one comparison");
-	return header - (1u << 28) <= PABAL__STREAM_INLINE_MAX && !link->receiving.parked && !pabal__link_broken(link);
+	return (header & ~PABAL__STREAM_APART_MASK) - (1u << 28) <= PABAL__STREAM_INLINE_MAX && !link->receiving.parked && !pabal__link_broken(link);
 }
 
 /* The usual case, short: the header of the next message, if it is such a one; else 0, and pabal__link_next() tells. */
@@ -363,47 +396,10 @@ static inline uint32_t pabal__link_plain(const struct pabal_link *link)
 	return __builtin_expect(pabal__link_is_plain(link, header), 1) ? header : 0;
 }
 
-/* The same for a large message with nothing beside it: where it lies. */
-bool pabal__link_peek_large(struct pabal_link *link, uint32_t header, struct pabal__incoming *ret_incoming);
-
-/* A large message began there. */
-static inline void pabal__link_remember(struct pabal_link *link, const unsigned char *data)
-{
-	link->receiving.recent[1] = link->receiving.recent[0];
-	link->receiving.recent[0] = data;
-}
-
-/*
- * Before a look for the next message: where large ones come, its first line is to come along with its header, and not after it. Who sends one after the other has two blocks in turn.
- * Measured where a line takes long: a sixth of the round trip, and as much again if it is fetched after each look in vain only.
- */
-static inline void pabal__link_expect_large(const struct pabal_link *link)
-{
-	if (__builtin_expect(!link->receiving.recent[0], 1))
-		return;
-	__builtin_prefetch(link->receiving.recent[0]);
-	__builtin_prefetch(link->receiving.recent[1]); /* NULL does no harm */
-}
-
 /* How many messages were received, taken, or handed to their calls: those that are put aside are not. Under the lock. */
 static inline uint64_t pabal__link_received(const struct pabal_link *link)
 {
 	return pabal__reader_messages(&link->receiving.reader) - link->receiving.parked_count;
-}
-
-/*
- * After a look in vain there is time. Who answers with a large message has released one just before, and a store to a line that the peer has looked at meanwhile holds up those behind it, up to the answer's header if they are some
- * thirty or more, which they are. The next ticket to be released is the one before the last: large messages come in two blocks in turn. Its line is fetched now. Measured: a quarter of a round trip of large messages.
- * Not where another thread may release at the same moment: its word would be overwritten with the one before.
- */
-static inline void pabal__link_expect_release(struct pabal_link *link)
-{
-	struct pabal__link_receiving *receiving = &link->receiving;
-
-	if (__builtin_expect(receiving->owned == receiving->released, 1) || !pabal__link_alone(link))
-		return;
-	receiving->owned = receiving->released;
-	pabal__arena_own(link->mine, (uint32_t)(receiving->released >> 32));
 }
 
 /* Done with a message that has nothing beside it. Returns 0, as pabal__doorbell_ring() does. */

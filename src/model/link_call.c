@@ -255,6 +255,8 @@ int pabal_link_call_finish(pabal_link *link, uint64_t call, void *reply, size_t 
 		return r;
 	if (!reply && reply_size_max)
 		return pabal__fail_with(-EINVAL, "reply is NULL but reply_size_max is not 0");
+	if (timeout_ns != PABAL_NOWAIT && pabal__link_alone(link) && pabal__link_expects(link))
+		pabal__link_await(link);
 	r = attempt_finish(&finish);
 	if (r > 0)
 		r = pabal__link_wait(link, attempt_finish, &finish, PABAL__DOORBELL_MESSAGE | PABAL__DOORBELL_REPLY, timeout_ns);

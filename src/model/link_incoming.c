@@ -13,73 +13,13 @@
 #include "base/error.h"
 #include "model/link.h"
 #include "model/link_fds.h"
+#include "model/link_large.h"
 
 /* A ring's worth of the smallest messages: who finds so many replies in a row is being kept busy. */
 enum {
 	REPLIES_MAX = PABAL__STREAM_BYTES / 16,
 	SKIPS_MAX = 16, /* an honest writer lays two in a row at most: over a loan, and over an older gap */
 };
-
-static uint64_t word_at(const unsigned char *content, size_t index)
-{
-	/* relaxed: ordered by the header's acquire; one load, since an enemy may be changing it */
-	return atomic_load_explicit((const _Atomic uint64_t *)(const void *)(content + 8 * index), memory_order_relaxed);
-}
-
-static bool read_extra(const unsigned char *content, struct pabal__stream_extra *ret_extra)
-{
-	uint64_t words[2] = { word_at(content, 0), word_at(content, 1) };
-
-	memcpy(ret_extra, words, sizeof words);
-	return ret_extra->fd_count <= PABAL_LINK_FDS_MAX && ret_extra->what <= PABAL__MESSAGE_REPLY;
-}
-
-static bool read_place(const struct pabal_link *link, const unsigned char *content, struct pabal__incoming *incoming)
-{
-	uint64_t words[4] = { word_at(content, 2), word_at(content, 3), word_at(content, 4), 0 };
-	struct pabal__stream_place place;
-
-	memcpy(&place, words, sizeof words);
-	if (!pabal__arena_holds(link->peer_max, &place) && !PABAL__FAULT(PLACE_UNCHECKED))
-		return false;
-	incoming->large = true;
-	incoming->data = link->peer->arena + place.offset;
-	incoming->size = place.size;
-	incoming->ticket = place.ticket;
-	incoming->use = place.use;
-	return true;
-}
-
-/* The content of a header that is sound. */
-static inline bool read_content(const struct pabal_link *link, uint32_t header, struct pabal__incoming *incoming)
-{
-	const unsigned char *content = pabal__reader_content(&link->receiving.reader);
-
-	incoming->header = header;
-	incoming->parked = NULL;
-	incoming->large = false;
-	if (__builtin_expect(pabal__stream_kind_of(header) == PABAL__STREAM_DATA, 1)) {
-		incoming->data = content;
-		incoming->size = pabal__stream_length_of(header);
-		incoming->extra = (struct pabal__stream_extra){ 0 };
-		return true;
-	}
-	if (!read_extra(content, &incoming->extra))
-		return false;
-	if (pabal__stream_kind_of(header) == PABAL__STREAM_LARGE)
-		return read_place(link, content, incoming);
-	incoming->data = content + sizeof incoming->extra;
-	incoming->size = pabal__stream_length_of(header) - sizeof incoming->extra;
-	return true;
-}
-
-bool pabal__link_peek_large(struct pabal_link *link, uint32_t header, struct pabal__incoming *ret_incoming)
-{
-	if (PABAL__FAULT(END_FIRST) || pabal__stream_kind_of(header) != PABAL__STREAM_LARGE || link->receiving.parked || pabal__link_broken(link) ||
-	    !pabal__reader_sound(&link->receiving.reader, header) || !read_content(link, header, ret_incoming))
-		return false;
-	return ret_incoming->extra.what == PABAL__MESSAGE_PLAIN && !ret_incoming->extra.fd_count;
-}
 
 /* The next header, or why there is none. */
 static inline int look(struct pabal_link *link, uint32_t *ret_header)
@@ -117,7 +57,7 @@ int pabal__link_peek(struct pabal_link *link, struct pabal__incoming *ret_incomi
 		if (__builtin_expect(!pabal__reader_sound(reader, header), 0) && !PABAL__FAULT(HEADER_UNCHECKED))
 			return pabal__link_break(link);
 		if (__builtin_expect(pabal__stream_kind_of(header) != PABAL__STREAM_SKIP, 1))
-			return __builtin_expect(read_content(link, header, ret_incoming), 1) ? 0 : pabal__link_break(link);
+			return __builtin_expect(pabal__link_read(link, header, ret_incoming), 1) ? 0 : pabal__link_break(link);
 		pabal__reader_consume(reader, header);
 		reader->skips++;
 	}
@@ -198,14 +138,6 @@ struct pabal__parked *pabal__link_park(struct pabal_link *link, struct pabal__in
 	}
 	parked->fds = incoming->fds;
 	return parked;
-}
-
-int pabal__link_release_large(struct pabal_link *link, uint32_t ticket, uint32_t use)
-{
-	pabal__arena_release(link->mine, ticket, use);
-	if (pabal__link_alone(link)) /* a large message that is received is released without the lock */
-		link->receiving.released = link->receiving.released << 32 | ticket;
-	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 }
 
 void pabal__link_close_fds(int *fds, uint32_t count)

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "model/link.h"
+#include "model/link_large.h"
 
 /* What a loan keeps in its reserved words. */
 enum { LOAN_MARK, LOAN_HANDLE };
@@ -219,9 +220,9 @@ static void leave_ring(struct pabal_link *link)
 }
 
 /* The commit of a loan that lies at the next position. */
-static inline PABAL__SHORT_WAY void publish_lent(struct pabal_link *link, size_t size)
+static inline PABAL__SHORT_WAY void publish_lent(struct pabal_link *link, size_t size, enum pabal__link_layout layout)
 {
-	struct pabal__spot spot = pabal__writer_spot(&link->sending.writer, size);
+	struct pabal__spot spot = pabal__link_spot(link, size, layout);
 
 	pabal__spot_settle(&spot);
 	pabal__link_publish(link, &spot, PABAL__STREAM_DATA);
@@ -239,7 +240,7 @@ static int try_commit_in_ring(struct loan *commit, bool *entered)
 	} else {
 		r = pabal__link_check_peer(link);
 		if (r == 0)
-			publish_lent(link, commit->send.size);
+			publish_lent(link, commit->send.size, pabal__link_layout(link));
 	}
 	if (r == 0)
 		leave_ring(link);
@@ -300,7 +301,7 @@ static inline bool commit_large(struct pabal_link *link, struct pabal_loan *loan
 	if (!slot || slot->state != PABAL__SLOT_ARENA || pabal__ring_loan_state(sending->ring_loan) == PABAL__RING_LOAN_NEXT ||
 	    pabal__writer_room(&sending->writer, pabal__stream_cells(PABAL__LINK_ENTRY)) <= 0)
 		return false;
-	pabal__link_publish_large(link, slot->node, size, &nothing);
+	pabal__link_publish_large(link, slot->node, size, &nothing, pabal__link_layout(link));
 	give_back(sending, slot);
 	forget(loan);
 	pabal__link_sent_large(link);
@@ -308,7 +309,7 @@ static inline bool commit_large(struct pabal_link *link, struct pabal_loan *loan
 }
 
 /* The usual case, short: the loan lies in the ring. Under the lock. false: do it the long way. */
-static inline PABAL__SHORT_WAY bool commit_plain(struct pabal_link *link, struct pabal_loan *loan, size_t size)
+static inline PABAL__SHORT_WAY bool commit_plain(struct pabal_link *link, struct pabal_loan *loan, size_t size, enum pabal__link_layout layout)
 {
 	struct pabal__link_sending *sending = &link->sending;
 
@@ -316,22 +317,24 @@ static inline PABAL__SHORT_WAY bool commit_plain(struct pabal_link *link, struct
 		return false;
 	sending->ring_loan = pabal__ring_loan_become(sending->ring_loan, PABAL__RING_LOAN_NONE);
 	forget(loan);
-	publish_lent(link, size);
+	publish_lent(link, size, layout);
 	return true;
 }
 
-/* What is asked for makes sense. Other threads may send as well, or the loan is a large one, or something is not as usual. */
+/* What is asked for makes sense. Other threads may send as well, or the message lies apart, or something is not as usual. */
 static PABAL__LONG_WAY int commit_any(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
 {
 	bool entered = pabal__link_enter(link, &link->sending.lock), done;
 
-	done = is_in_ring(link, loan) ? commit_plain(link, loan, size) : pabal__link_check_peer(link) == 0 && commit_large(link, loan, size);
+	done = is_in_ring(link, loan) ? commit_plain(link, loan, size, pabal__link_layout(link))
+				      : pabal__link_check_peer(link) == 0 && commit_large(link, loan, size);
 	pabal__link_leave(&link->sending.lock, entered);
 	return done ? 0 : commit_or_wait(link, loan, size, timeout_ns);
 }
 
-/* The usual case of a large loan, nearly as short. */
-static PABAL__LONG_WAY int commit_large_alone(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
+/* The usual case of a large loan, nearly as short. No other thread sends. */
+static inline PABAL__SHORT_WAY int commit_block(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns,
+						enum pabal__link_layout layout)
 {
 	static const struct pabal__stream_extra nothing;
 	struct pabal__slot *slot = find(link, loan);
@@ -340,10 +343,23 @@ static PABAL__LONG_WAY int commit_large_alone(pabal_link *link, struct pabal_loa
 				     !pabal__link_has_cells(link, pabal__stream_cells(PABAL__LINK_ENTRY)),
 			     0))
 		return commit_any(link, loan, size, timeout_ns);
-	pabal__link_publish_large(link, slot->node, size, &nothing);
+	pabal__link_publish_large(link, slot->node, size, &nothing, layout);
 	give_back(&link->sending, slot);
 	forget(loan);
 	return pabal__link_sent_large(link);
+}
+
+static PABAL__LONG_WAY int commit_large_alone(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
+{
+	return commit_block(link, loan, size, timeout_ns, PABAL__LINK_DENSE);
+}
+
+/* Of who asks and answers, and is patient. */
+static PABAL__LONG_WAY int commit_patient(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
+{
+	if (loan->size > PABAL__STREAM_INLINE_MAX)
+		return commit_block(link, loan, size, timeout_ns, PABAL__LINK_APART);
+	return commit_plain(link, loan, size, PABAL__LINK_APART) ? 0 : commit_any(link, loan, size, timeout_ns);
 }
 
 static PABAL__LONG_WAY int commit_checked(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
@@ -363,7 +379,9 @@ int pabal_link_commit(pabal_link *link, struct pabal_loan *loan, size_t size, in
 {
 	if (__builtin_expect(!(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && loan && size <= loan->size), 0))
 		return commit_checked(link, loan, size, timeout_ns);
-	return commit_plain(link, loan, size) ? 0 : commit_large_alone(link, loan, size, timeout_ns);
+	if (pabal__link_is_patient(link))
+		return commit_patient(link, loan, size, timeout_ns);
+	return commit_plain(link, loan, size, PABAL__LINK_DENSE) ? 0 : commit_large_alone(link, loan, size, timeout_ns);
 }
 
 /* Under the lock. false: there is no such loan. */

@@ -13,6 +13,7 @@
 #include "base/options.h"
 #include "model/link.h"
 #include "model/link_copy.h"
+#include "model/link_large.h"
 
 enum { COPY_LOCKED_MAX = 4096 /* a larger message is copied out without the handle's lock, as in a mailbox */ };
 
@@ -118,19 +119,36 @@ static PABAL__LONG_WAY int receive_any(pabal_link *link, void *data, size_t size
 	return pabal__link_say(r, PABAL__DOORBELL_MESSAGE);
 }
 
-/* The usual case, short: a small message is there, and nobody else receives. */
+/* The usual case: a small message is there. No other thread receives, what is asked for makes sense. */
+static inline PABAL__SHORT_WAY bool receive_small(pabal_link *link, void *data, size_t size_max, size_t *ret_size)
+{
+	uint32_t header = pabal__link_plain(link);
+	size_t size = pabal__stream_length_of(header);
+
+	if (__builtin_expect(!header || size > size_max || size > PABAL__COPY_SMALL, 0))
+		return false;
+	pabal__copy_out(data, pabal__reader_content(&link->receiving.reader), size);
+	if (ret_size)
+		*ret_size = size;
+	pabal__link_consume_plain(link, header);
+	return true;
+}
+
+/* The same for who has asked, and waits for the answer. */
+static PABAL__LONG_WAY int receive_answer(pabal_link *link, void *data, size_t size_max, size_t *ret_size, int64_t timeout_ns)
+{
+	pabal__link_await(link);
+	return receive_small(link, data, size_max, ret_size) ? 0 : receive_any(link, data, size_max, ret_size, timeout_ns);
+}
+
+/* Short: it calls nothing, unless at its end. */
 int pabal_link_receive(pabal_link *link, void *data, size_t size_max, size_t *ret_size, int64_t timeout_ns)
 {
 	if (__builtin_expect(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && data && !PABAL__FAULT(LET_GO_FIRST), 1)) {
-		uint32_t header = pabal__link_plain(link);
-		size_t size = pabal__stream_length_of(header);
-
-		if (__builtin_expect(header && size <= size_max && size <= PABAL__COPY_SMALL, 1)) {
-			pabal__copy_out(data, pabal__reader_content(&link->receiving.reader), size);
-			if (ret_size)
-				*ret_size = size;
-			return pabal__link_consume_plain(link, header);
-		}
+		if (timeout_ns != PABAL_NOWAIT && pabal__link_expects(link))
+			return receive_answer(link, data, size_max, ret_size, timeout_ns);
+		if (receive_small(link, data, size_max, ret_size))
+			return 0;
 	}
 	return receive_any(link, data, size_max, ret_size, timeout_ns);
 }
@@ -294,19 +312,47 @@ static PABAL__LONG_WAY int take_checked(pabal_link *link, const struct pabal_tak
 	return r < 0 ? r : take_any(link, ret_message, timeout_ns);
 }
 
-/* The usual case, short: as in pabal_link_receive(). */
-int pabal_link_take(pabal_link *link, const struct pabal_take_opts *opts, struct pabal_message *ret_message, int64_t timeout_ns)
+/* The usual case of a large message, nearly as short: nothing comes with it. No other thread receives. */
+static PABAL__LONG_WAY int take_block(pabal_link *link, uint32_t header, struct pabal_message *ret_message, int64_t timeout_ns)
+{
+	struct pabal__slots *leases = &link->receiving.leases;
+	struct pabal__incoming incoming;
+
+	if (!pabal__slots_has_first(leases) || !pabal__link_peek_large(link, header, &incoming))
+		return take_any(link, ret_message, timeout_ns);
+	take_large(link, &incoming, pabal__slots_take_first(leases), ret_message);
+	return 0;
+}
+
+static inline PABAL__SHORT_WAY int take_now(pabal_link *link, struct pabal_message *ret_message, int64_t timeout_ns)
 {
 	struct pabal__slot *slot;
 	uint32_t header;
 
-	if (__builtin_expect(!(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && ret_message && !opts), 0))
-		return take_checked(link, opts, ret_message, timeout_ns);
-	header = pabal__link_plain(link);
-	if (!header || pabal__stream_length_of(header) > PABAL__COPY_SMALL)
+	pabal__link_expect_large(link);
+	header = pabal__reader_look(&link->receiving.reader);
+	if (__builtin_expect(pabal__stream_kind_of(header) == PABAL__STREAM_LARGE, 0))
+		return take_block(link, header, ret_message, timeout_ns);
+	if (!pabal__link_is_plain(link, header) || pabal__stream_length_of(header) > PABAL__COPY_SMALL)
 		return take_any(link, ret_message, timeout_ns);
 	slot = pabal__slots_take_first(&link->receiving.leases);
 	return __builtin_expect(slot != NULL, 1) ? take_small(link, header, slot, ret_message) : take_any(link, ret_message, timeout_ns);
+}
+
+static PABAL__LONG_WAY int take_answer(pabal_link *link, struct pabal_message *ret_message, int64_t timeout_ns)
+{
+	pabal__link_await(link);
+	return take_now(link, ret_message, timeout_ns);
+}
+
+/* The usual case, short: as in pabal_link_receive(). */
+int pabal_link_take(pabal_link *link, const struct pabal_take_opts *opts, struct pabal_message *ret_message, int64_t timeout_ns)
+{
+	if (__builtin_expect(!(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && ret_message && !opts), 0))
+		return take_checked(link, opts, ret_message, timeout_ns);
+	if (timeout_ns != PABAL_NOWAIT && pabal__link_expects(link))
+		return take_answer(link, ret_message, timeout_ns);
+	return take_now(link, ret_message, timeout_ns);
 }
 
 int pabal__link_no_lease(void)
@@ -362,7 +408,9 @@ static PABAL__LONG_WAY int release_block(pabal_link *link, struct pabal__slot *s
 	slot->state = PABAL__SLOT_PLAIN;
 	pabal__slots_give(&link->receiving.leases, slot);
 	forget(message);
-	return pabal__link_release_large(link, ticket, use);
+	pabal__arena_release(link->mine, ticket, use);
+	pabal__link_note_release(link, ticket);
+	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 }
 
 /* The usual case, short: a small message without descriptors, and nobody else receives. */

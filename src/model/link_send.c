@@ -14,6 +14,7 @@
 #include "base/options.h"
 #include "model/link.h"
 #include "model/link_copy.h"
+#include "model/link_large.h"
 #include "model/link_fds.h"
 #include "platform/file.h"
 
@@ -26,7 +27,7 @@ enum {
 int pabal__link_check_peer(struct pabal_link *link)
 {
 	struct pabal__link_sending *sending = &link->sending;
-	bool believe = sending->ask_at > sending->writer.sequence;
+	bool believe = sending->ask_at > pabal__writer_sequence(&sending->writer);
 	int r = pabal__link_end(link);
 
 	if (__builtin_expect(r != 0, 0))
@@ -34,7 +35,7 @@ int pabal__link_check_peer(struct pabal_link *link)
 	if (__builtin_expect(!pabal__doorbell_lives(&link->bell, &sending->life, believe), 0))
 		return pabal__doorbell_end(&link->bell);
 	if (!believe)
-		sending->ask_at = sending->writer.sequence + PABAL__LIFE_BELIEVED_MAX;
+		sending->ask_at = pabal__writer_sequence(&sending->writer) + PABAL__LIFE_BELIEVED_MAX;
 	return 0;
 }
 
@@ -90,7 +91,6 @@ static inline int make_ready(struct pabal__link_send *send, uint64_t length)
 
 static inline int try_small(struct pabal__link_send *send)
 {
-	struct pabal__link_sending *sending = &send->link->sending;
 	bool extra = has_extra(send);
 	uint64_t length = send->size + (extra ? sizeof send->extra : 0);
 	int r = make_ready(send, length);
@@ -99,7 +99,7 @@ static inline int try_small(struct pabal__link_send *send)
 
 	if (__builtin_expect(r != 0, 0))
 		return r;
-	spot = pabal__writer_spot(&sending->writer, length);
+	spot = pabal__link_spot(send->link, length, pabal__link_layout(send->link));
 	content = pabal__spot_begin(&spot);
 	if (PABAL__FAULT(COMMIT_BEFORE_FILL) && !extra) {
 		pabal__link_publish(send->link, &spot, PABAL__STREAM_DATA);
@@ -180,6 +180,8 @@ int pabal__link_sent_large(struct pabal_link *link)
 	pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_MESSAGE);
 	if (pabal__arena_reclaim_some(&link->sending.arena, RECLAIM_AFTER_COMMIT) < 0)
 		pabal__link_break(link); /* the message went; the next call says so */
+	if (pabal__link_is_patient(link))
+		pabal__arena_own_kept(&link->sending.arena, link->mine);
 	return 0;
 }
 
@@ -194,7 +196,7 @@ static int try_large(struct pabal__link_send *send, bool *entered)
 	r = make_ready(send, PABAL__LINK_ENTRY);
 	if (r)
 		return r;
-	pabal__link_publish_large(send->link, send->node, send->size, &send->extra);
+	pabal__link_publish_large(send->link, send->node, send->size, &send->extra, pabal__link_layout(send->link));
 	if (PABAL__FAULT(COMMIT_BEFORE_FILL))
 		fill(send, entered);
 	return pabal__link_sent_large(send->link);
@@ -309,16 +311,15 @@ int pabal_link_send_with(pabal_link *link, const struct pabal_message_opts *mess
 	return __builtin_expect(r == 0, 1) ? 0 : say_unsent(&send, r);
 }
 
-/* The usual case, short: a small message, room, and a peer that lives. false: do it the long way. Under the lock. */
-static inline PABAL__SHORT_WAY bool send_plain(struct pabal_link *link, const void *data, size_t size)
+/* A small message, room, and a peer that lives. false: do it the long way. Under the lock. */
+static inline PABAL__SHORT_WAY bool send_plain(struct pabal_link *link, const void *data, size_t size, enum pabal__link_layout layout)
 {
-	struct pabal__link_sending *sending = &link->sending;
 	struct pabal__spot spot;
 
 	if (__builtin_expect(!pabal__link_may_commit(link) || !pabal__link_has_cells(link, pabal__stream_cells(size)), 0) ||
 	    PABAL__FAULT(COMMIT_BEFORE_FILL))
 		return false;
-	spot = pabal__writer_spot(&sending->writer, size);
+	spot = pabal__link_spot(link, size, layout);
 	pabal__copy_in(pabal__spot_begin(&spot), data, size);
 	pabal__link_publish(link, &spot, PABAL__STREAM_DATA);
 	return true;
@@ -328,7 +329,7 @@ static inline PABAL__SHORT_WAY bool send_plain(struct pabal_link *link, const vo
 static PABAL__LONG_WAY int send_any(pabal_link *link, const void *data, size_t size, int64_t timeout_ns)
 {
 	if (pabal__link_is_fit(link, timeout_ns) && size <= PABAL__STREAM_INLINE_MAX && size <= link->mine_max && (data || !size)) {
-		bool entered = pabal__link_enter(link, &link->sending.lock), done = send_plain(link, data, size);
+		bool entered = pabal__link_enter(link, &link->sending.lock), done = send_plain(link, data, size, pabal__link_layout(link));
 
 		pabal__link_leave(&link->sending.lock, entered);
 		if (done)
@@ -337,11 +338,19 @@ static PABAL__LONG_WAY int send_any(pabal_link *link, const void *data, size_t s
 	return pabal_link_send_with(link, NULL, data, size, timeout_ns);
 }
 
+/* Of who asks and answers, and is patient. */
+static PABAL__LONG_WAY int send_patient(pabal_link *link, const void *data, size_t size, int64_t timeout_ns)
+{
+	return send_plain(link, data, size, PABAL__LINK_APART) ? 0 : send_any(link, data, size, timeout_ns);
+}
+
 int pabal_link_send(pabal_link *link, const void *data, size_t size, int64_t timeout_ns)
 {
-	if (__builtin_expect(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && size <= PABAL__COPY_SMALL && size <= link->mine_max &&
-				     (data || !size) && send_plain(link, data, size),
-			     1))
-		return 0;
-	return send_any(link, data, size, timeout_ns);
+	if (__builtin_expect(!(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && size <= PABAL__COPY_SMALL &&
+			       size <= link->mine_max && (data || !size)),
+			     0))
+		return send_any(link, data, size, timeout_ns);
+	if (pabal__link_is_patient(link))
+		return send_patient(link, data, size, timeout_ns);
+	return __builtin_expect(send_plain(link, data, size, PABAL__LINK_DENSE), 1) ? 0 : send_any(link, data, size, timeout_ns);
 }

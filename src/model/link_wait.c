@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "model/link.h"
+#include "model/link_large.h"
 #include "platform/wake.h"
 
 bool pabal__link_lives(struct pabal_link *link)
@@ -71,6 +72,46 @@ int pabal__link_wait(struct pabal_link *link, int (*attempt)(void *object), void
 	if (timeout_ns == PABAL_NOWAIT)
 		return try_again(link, attempt, object, wait.event, event & PABAL__DOORBELL_REPLY);
 	return pabal__doorbell_wait(&link->bell, &wait, timeout_ns);
+}
+
+/* Does who waits for a message look for it over and over again? */
+static bool spins(const struct pabal_link *link)
+{
+	if (link->flags & (PABAL_WAIT_SPIN | PABAL_WAIT_BLOCK))
+		return link->flags & PABAL_WAIT_SPIN;
+	return atomic_load_explicit(&link->receiving.spin.spin.budget_ns, memory_order_relaxed) > 0; /* alone: tuning only */
+}
+
+/* How patient this side is now: what it has found out itself, or what the other one says. */
+static uint32_t pauses_of(struct pabal_link *link)
+{
+	struct pabal__patience *patience = &link->receiving.patience;
+	uint32_t pauses;
+
+	if (!link->receiving.patient) { /* relaxed, here and below: alone, tuning only */
+		pauses = atomic_load_explicit(&link->peer->pauses, memory_order_relaxed);
+		return pauses < PABAL__PATIENCE_MAX ? pauses : PABAL__PATIENCE_MAX;
+	}
+	if (pabal__patience_round(patience)) {
+		pabal__patience_window(patience, pabal__cpu_ticks());
+		if (atomic_load_explicit(&link->mine->pauses, memory_order_relaxed) != patience->pauses)
+			atomic_store_explicit(&link->mine->pauses, patience->pauses, memory_order_relaxed);
+	}
+	return patience->pauses;
+}
+
+void pabal__link_await(struct pabal_link *link)
+{
+	uint32_t pauses = spins(link) ? pauses_of(link) : 0;
+
+	link->receiving.asked = pabal__writer_sequence(&link->sending.writer);
+	atomic_store_explicit(&link->sending.pauses, pauses, memory_order_relaxed); /* alone: tuning only */
+	if (!pauses)
+		return;
+	pabal__reader_note_wait(&link->receiving.reader);
+	pabal__link_expect_release(link);
+	for (uint32_t i = 0; i < pauses; i++)
+		pabal__cpu_pause();
 }
 
 bool pabal__link_has(struct pabal_link *link)

@@ -141,6 +141,7 @@ static int begin_link(pabal_process *self, const struct pabal__introduction *int
 		.mine = introduction->memory->data,
 		.mine_max = introduction->memory->memory_max,
 		.peer_max = introduction->peer_memory_max,
+		.patient = !introduction->by_peer,
 		.peer_life = &pabal__life_unknown,
 	};
 	uint64_t size = pabal__stream_size(introduction->peer_memory_max);

@@ -74,6 +74,13 @@ static inline uint32_t pabal__arena_take_kept(struct pabal__arena *arena, uint64
 	return node;
 }
 
+/* The first line of the next block that is as large as the last one, for who asks and answers: the reader has read it, and now there is time to ask for it. What is stored is not read. */
+static inline void pabal__arena_own_kept(const struct pabal__arena *arena, struct pabal__half *mine)
+{
+	if (arena->kept != PABAL__ARENA_NONE) /* relaxed: for nobody */
+		atomic_store_explicit((_Atomic uint64_t *)(void *)(mine->arena + arena->books->nodes[arena->kept].offset), 0, memory_order_relaxed);
+}
+
 /* A block that was not sent. */
 void pabal__arena_free(struct pabal__arena *arena, uint32_t node);
 

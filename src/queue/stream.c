@@ -19,17 +19,10 @@
 #include <errno.h>
 #include <string.h>
 
-enum { PAGE = 4096 /* of the arena's place; a larger page of the kernel makes no difference to the layout */ };
-
-_Static_assert(offsetof(struct pabal__half, arena) % PAGE == 0, "the arena begins on a page");
+_Static_assert(offsetof(struct pabal__half, arena) % PABAL__STREAM_PAGE == 0, "the arena begins on a page");
 _Static_assert(offsetof(struct pabal__half, ring) % 128 == 0, "the ring begins on a pair of lines");
-_Static_assert(PABAL__STREAM_SLACK > 8 + sizeof(struct pabal__stream_extra) + PABAL__STREAM_INLINE_MAX + 16, "the longest message ends in the slack");
+_Static_assert(PABAL__STREAM_SLACK > 8 + sizeof(struct pabal__stream_extra) + PABAL__STREAM_INLINE_MAX + 64, "the longest message ends in the slack");
 _Static_assert(sizeof(struct pabal__stream_extra) == 16 && sizeof(struct pabal__stream_place) == 32, "content stays aligned to 16 bytes");
-
-uint64_t pabal__stream_arena_size(uint64_t memory_max)
-{
-	return (memory_max + PAGE - 1) & ~(uint64_t)(PAGE - 1);
-}
 
 uint64_t pabal__stream_size(uint64_t memory_max)
 {
@@ -64,7 +57,7 @@ void pabal__writer_init(struct pabal__writer *writer, struct pabal__half *mine, 
 	writer->position = &peer->position;
 	writer->next = writer->read = PABAL__STREAM_FIRST;
 	writer->limit = writer->read + PABAL__STREAM_BYTES - 8;
-	writer->sequence = PABAL__STREAM_SEQUENCE;
+	atomic_init(&writer->sequence, PABAL__STREAM_SEQUENCE);
 }
 
 void pabal__reader_init(struct pabal__reader *reader, struct pabal__half *mine, const struct pabal__half *peer)
@@ -72,7 +65,8 @@ void pabal__reader_init(struct pabal__reader *reader, struct pabal__half *mine, 
 	reader->ring = peer->ring;
 	reader->position = &mine->position;
 	reader->next = PABAL__STREAM_FIRST;
-	reader->sequence = reader->vain = PABAL__STREAM_SEQUENCE;
+	atomic_init(&reader->sequence, PABAL__STREAM_SEQUENCE);
+	reader->vain = PABAL__STREAM_SEQUENCE;
 	reader->skips = 0;
 	reader->length = 0;
 	atomic_init(&reader->before, 0);

@@ -26,10 +26,11 @@ enum {
 	PABAL__STREAM_TICKETS = 2048,    /* large messages under way; the ring holds about as many of their entries */
 	PABAL__STREAM_AHEAD =
 		512, /* bytes that each side fetches ahead, the writer up to twice as many at once. Measured: 512 to 1024 are alike, 256 is a third slower */
-	PABAL__STREAM_FIRST = 8, /* offset of the first header: payloads are aligned to 16 bytes */
+	PABAL__STREAM_PAGE = 4096, /* of the arena's place; a larger page of the kernel makes no difference to the layout */
+	PABAL__STREAM_FIRST = 8,   /* offset of the first header: payloads are aligned to 16 bytes */
 };
 
-#define PABAL__STREAM_MAGIC UINT64_C(0x324b4e494c424150) /* "PABLINK2" */
+#define PABAL__STREAM_MAGIC UINT64_C(0x334b4e494c424150) /* "PABLINK3" */
 #define PABAL__STREAM_MEMORY_MAX (UINT64_C(1) << 40)     /* bytes of an arena; as large as a mailbox's memory may be */
 
 #ifdef PABAL_TEST
@@ -50,11 +51,12 @@ struct pabal__half {
 	_Alignas(128) _Atomic uint64_t position;  /* how far the owner has read the other side's ring */
 	_Alignas(128) _Atomic uint64_t arm;       /* what the owner wants to be woken for, number:32 | wants:32 (wait/doorbell.h) */
 	_Atomic uint32_t state;                   /* PABAL__HALF_...; on the same line: whoever sends reads both */
+	_Atomic uint32_t pauses;                  /* before the first look for an answer, in force for both; of one of the two (wait/patience.h) */
 	_Alignas(128) _Atomic uint64_t ring_word; /* the last arm of the other side that the owner rang, its number */
 	_Alignas(128) _Atomic uint32_t released
 		[PABAL__STREAM_TICKETS]; /* the last use of each of the other side's tickets that the owner has released; see pabal__stream_word_of() */
 	_Alignas(128) unsigned char ring[PABAL__STREAM_BYTES];
-	_Alignas(4096) unsigned char arena[]; /* large messages, memory_max bytes rounded up to a page */
+	_Alignas(PABAL__STREAM_PAGE) unsigned char arena[]; /* large messages, memory_max bytes rounded up to a page */
 };
 
 enum pabal__half_state {
@@ -62,7 +64,7 @@ enum pabal__half_state {
 	PABAL__HALF_FENCES = 2, /* the owner has no membarrier: it fences after each message, so that the one who sleeps needs none */
 };
 
-/* What lies in the ring, told by each header: sequence:32 | kind:4 | length:28. */
+/* What lies in the ring, told by each header: sequence:32 | kind:4 | apart:2 | length:26. The next header lies behind the content and so many cells more. */
 enum pabal__stream_kind {
 	PABAL__STREAM_DATA = 1,  /* length bytes of payload */
 	PABAL__STREAM_EXTRA = 2, /* struct pabal__stream_extra, then the payload */
@@ -93,7 +95,8 @@ struct pabal__writer {
 	uint64_t read;                    /* how far the peer has read, as it last said and was believed */
 	uint64_t owned;                   /* up to here, lines were made the writer's own */
 	uint64_t gap, gap_end;            /* offsets of a loan that others overtook: messages are laid around it; gap_end 0: there is none */
-	uint64_t sequence;                /* of the next message or skip; the header bears the low half */
+	_Atomic uint64_t
+		sequence; /* of the next message or skip; the header bears the low half. Atomic for who receives in another thread, see model/link.h */
 	uint64_t skips;
 };
 
@@ -102,16 +105,30 @@ struct pabal__reader {
 	const unsigned char *ring;  /* the peer's */
 	_Atomic uint64_t *position; /* our word */
 	uint64_t next;
-	uint64_t sequence; /* of the next message or skip; the header bears the low half */
-	uint64_t vain;     /* the same, at the last look in vain */
+	_Atomic uint64_t sequence; /* of the next message or skip; the header bears the low half. Atomic for who sends in another thread */
+	uint64_t vain;             /* the same, when the last wait began */
 	uint64_t skips;
 	uint32_t length;         /* of the last message: the next one is probably alike */
-	_Atomic uint32_t before; /* how many came in a row before the last look in vain: a hint for who waits, without a lock */
+	_Atomic uint32_t before; /* how many came in a row before the last wait: a hint for who waits, without a lock */
 };
+
+/* Relaxed: written by this end's thread alone, and for the other end's a hint. */
+static inline uint64_t pabal__writer_sequence(const struct pabal__writer *writer)
+{
+	return atomic_load_explicit(&writer->sequence, memory_order_relaxed);
+}
+
+static inline uint64_t pabal__reader_sequence(const struct pabal__reader *reader)
+{
+	return atomic_load_explicit(&reader->sequence, memory_order_relaxed);
+}
 
 /* Bytes of one side's memory; 0: @memory_max is out of range (1 to 2^40). Everything before the arena is to be backed by real memory at once. */
 uint64_t pabal__stream_size(uint64_t memory_max);
-uint64_t pabal__stream_arena_size(uint64_t memory_max);
+static inline uint64_t pabal__stream_arena_size(uint64_t memory_max)
+{
+	return (memory_max + PABAL__STREAM_PAGE - 1) & ~(uint64_t)(PABAL__STREAM_PAGE - 1);
+}
 
 /* Write the first words of @mine, which is all zeros: once, by its owner, before the other side maps it. */
 void pabal__stream_format(void *mine, uint64_t memory_max);
@@ -127,6 +144,13 @@ static inline size_t pabal__stream_offset(uint64_t position)
 {
 	return position & (PABAL__STREAM_BYTES - 1);
 }
+
+enum {
+	PABAL__STREAM_LENGTH_BITS = 26,
+	PABAL__STREAM_LENGTH_MASK = (1 << PABAL__STREAM_LENGTH_BITS) - 1,
+	PABAL__STREAM_APART_MAX = 3,
+	PABAL__STREAM_APART_MASK = PABAL__STREAM_APART_MAX << PABAL__STREAM_LENGTH_BITS,
+};
 
 /* Bytes that a message takes in the ring: header and content, in cells of 16. */
 static inline uint64_t pabal__stream_cells(uint64_t length)
@@ -183,6 +207,8 @@ struct pabal__spot {
 	_Atomic uint64_t *behind; /* the header of the one after it */
 	uint64_t after;           /* its position */
 	uint64_t sequence, length;
+	uint64_t apart; /* cells between the content and that header */
+	bool alone;     /* pabal__writer_spot_apart() */
 };
 
 static inline struct pabal__spot pabal__writer_spot(const struct pabal__writer *writer, uint64_t length)
@@ -192,8 +218,28 @@ static inline struct pabal__spot pabal__writer_spot(const struct pabal__writer *
 	return (struct pabal__spot){ .header = pabal__stream_header(writer->ring, writer->next),
 				     .behind = pabal__stream_header(writer->ring, after),
 				     .after = after,
-				     .sequence = writer->sequence,
+				     .sequence = pabal__writer_sequence(writer),
 				     .length = length };
+}
+
+/*
+ * The same, but the message after it is to begin a line: for who asks and answers. A line with the end of one message and the header of the next one is taken away from its writer when the former is read, and has to be asked for when the
+ * latter is written. Where each message has lines of its own, and these are made the writer's own right after the message before, while it waits, there is nothing to ask for. Not where the limit is near.
+ */
+static inline struct pabal__spot pabal__writer_spot_apart(const struct pabal__writer *writer, uint64_t length)
+{
+	uint64_t cells = pabal__stream_cells(length), more = (PABAL__STREAM_FIRST - writer->next - cells) % 64;
+	uint64_t after = pabal__stream_after(writer->next, cells + more);
+
+	if (__builtin_expect(after > writer->limit, 0))
+		return pabal__writer_spot(writer, length);
+	return (struct pabal__spot){ .header = pabal__stream_header(writer->ring, writer->next),
+				     .behind = pabal__stream_header(writer->ring, after),
+				     .after = after,
+				     .sequence = pabal__writer_sequence(writer),
+				     .length = length,
+				     .apart = more / 16,
+				     .alone = true };
 }
 
 /*
@@ -202,7 +248,7 @@ static inline struct pabal__spot pabal__writer_spot(const struct pabal__writer *
  * Settle: look, and store only where it is needed. For content that others have written, or that is not to be written at all: the line may be the reader's still, and to take it away before the
  * header's own would cost both of them a journey.
  *
- * Begin: before any of the content is written, store at once where the content ends in that same line, and look where it does not. A look at a line that is about to be written costs a journey of its
+ * Begin: before any of the content is written, store at once where the content ends in that same line, and look where it does not, or where the line was made the writer's own before. A look at a line that is about to be written costs a journey of its
  * own where a processor that reads a line takes it over (Intel; measured: 1.5 times the floor of a round trip of 8 bytes instead of 1.2). Returns where the content goes.
  */
 static inline void pabal__spot_settle(const struct pabal__spot *spot)
@@ -218,7 +264,7 @@ static inline unsigned char *pabal__spot_begin(const struct pabal__spot *spot)
 {
 	unsigned char *content = (unsigned char *)(spot->header + 1);
 
-	if ((uintptr_t)(content + spot->length - 1) / 64 != (uintptr_t)spot->behind / 64)
+	if (spot->alone || (uintptr_t)(content + spot->length - 1) / 64 != (uintptr_t)spot->behind / 64)
 		pabal__spot_settle(spot);
 	else if (!PABAL__FAULT(STALE_HEADER)) /* relaxed: as above */
 		atomic_store_explicit(spot->behind, ~(spot->sequence + 1) << 32, memory_order_relaxed);
@@ -244,22 +290,34 @@ static inline void pabal__writer_own(struct pabal__writer *writer, uint64_t afte
 	writer->owned = line;
 }
 
+/* The header of the next message and the lines that it takes, if it is as long as this one: the same for who asks and answers. What lies at the header's place was looked at; the reader does not wait for this either. */
+static inline void pabal__writer_own_next(struct pabal__writer *writer, const struct pabal__spot *spot)
+{
+	uint64_t line = (spot->after | 63) + 1, end = spot->after + 8 + spot->length;
+
+	atomic_store_explicit(spot->behind, ~(spot->sequence + 1) << 32, memory_order_relaxed);    /* relaxed: as in settle */
+	for (; line < end && (line + 64 <= writer->limit || PABAL__FAULT(OWN_UNREAD)); line += 64) /* relaxed: for nobody */
+		atomic_store_explicit(pabal__stream_header(writer->ring, line), 0, memory_order_relaxed);
+}
+
 /* The commit: publish the message whose content is there, whose spot was begun or settled, and for which there is room. */
 static inline void pabal__writer_publish(struct pabal__writer *writer, const struct pabal__spot *spot, enum pabal__stream_kind kind)
 {
 	/* release: the content is there; pairs with the acquire in pabal__reader_look() */
-	atomic_store_explicit(spot->header, spot->sequence << 32 | (uint32_t)kind << 28 | spot->length,
+	atomic_store_explicit(spot->header, spot->sequence << 32 | (uint32_t)kind << 28 | spot->apart << PABAL__STREAM_LENGTH_BITS | spot->length,
 			      PABAL__FAULT(HEADER_RELAXED) ? memory_order_relaxed : memory_order_release);
 	writer->next = spot->after;
-	writer->sequence = spot->sequence + 1;
-	if (spot->after + PABAL__STREAM_AHEAD > writer->owned)
+	atomic_store_explicit(&writer->sequence, spot->sequence + 1, memory_order_relaxed); /* as pabal__writer_sequence() */
+	if (__builtin_expect(spot->alone, 0))
+		pabal__writer_own_next(writer, spot);
+	else if (spot->after + PABAL__STREAM_AHEAD > writer->owned)
 		pabal__writer_own(writer, spot->after);
 }
 
 /* How many were published. */
 static inline uint64_t pabal__writer_messages(const struct pabal__writer *writer)
 {
-	return writer->sequence - PABAL__STREAM_SEQUENCE - writer->skips;
+	return pabal__writer_sequence(writer) - PABAL__STREAM_SEQUENCE - writer->skips;
 }
 
 /* A loan of the next cells is out, and another message is to go first: lay a skip over it, and remember the gap. There is room: the loan had it. */
@@ -275,7 +333,7 @@ static inline uint32_t pabal__reader_look(const struct pabal__reader *reader)
 	uint64_t header = atomic_load_explicit((const _Atomic uint64_t *)(const void *)(reader->ring + pabal__stream_offset(reader->next)),
 					       memory_order_acquire);
 
-	return (uint32_t)(header >> 32) == (uint32_t)reader->sequence ? (uint32_t)header : 0;
+	return (uint32_t)(header >> 32) == (uint32_t)pabal__reader_sequence(reader) ? (uint32_t)header : 0;
 }
 
 static inline enum pabal__stream_kind pabal__stream_kind_of(uint32_t header)
@@ -285,7 +343,15 @@ static inline enum pabal__stream_kind pabal__stream_kind_of(uint32_t header)
 
 static inline uint32_t pabal__stream_length_of(uint32_t header)
 {
-	return header & ((UINT32_C(1) << 28) - 1);
+	return header & PABAL__STREAM_LENGTH_MASK;
+}
+
+/* Bytes from one header to the next one, but for the end of a lap. */
+static inline uint64_t pabal__stream_step_of(uint32_t header)
+{
+	uint64_t apart = header >> PABAL__STREAM_LENGTH_BITS & PABAL__STREAM_APART_MAX;
+
+	return pabal__stream_cells(pabal__stream_length_of(header)) + apart * 16;
 }
 
 /* Is it a header that an honest peer writes? Its content then lies in the ring, and so does the next header. */
@@ -301,7 +367,7 @@ static inline bool pabal__reader_sound(const struct pabal__reader *reader, uint3
 	case PABAL__STREAM_LARGE:
 		return length == sizeof(struct pabal__stream_extra) + sizeof(struct pabal__stream_place);
 	case PABAL__STREAM_SKIP:
-		return pabal__stream_offset(reader->next) + pabal__stream_cells(length) <= PABAL__STREAM_BYTES;
+		return pabal__stream_offset(reader->next) + pabal__stream_step_of(header) <= PABAL__STREAM_BYTES;
 	default:
 		return false;
 	}
@@ -313,15 +379,23 @@ static inline const unsigned char *pabal__reader_content(const struct pabal__rea
 	return reader->ring + pabal__stream_offset(reader->next) + 8;
 }
 
+/* A wait begins, with a look in vain or without one. */
+static inline void pabal__reader_note_wait(struct pabal__reader *reader)
+{
+	uint64_t sequence = pabal__reader_sequence(reader);
+
+	if (sequence != reader->vain) /* relaxed: a hint */
+		atomic_store_explicit(&reader->before, (uint32_t)(sequence - reader->vain), memory_order_relaxed);
+	reader->vain = sequence;
+}
+
 /*
  * Who waits by looking has what lies behind the header come along with it: the next line, if a message like the last one ends there. If it does not, the writer has that line, and must not lose
  * it. Measured: a third of the round trip of 64 bytes.
  */
 static inline void pabal__reader_expect(struct pabal__reader *reader)
 {
-	if (reader->sequence != reader->vain) /* relaxed: a hint */
-		atomic_store_explicit(&reader->before, (uint32_t)(reader->sequence - reader->vain), memory_order_relaxed);
-	reader->vain = reader->sequence;
+	pabal__reader_note_wait(reader);
 	if ((reader->next ^ (reader->next + 7 + reader->length)) & ~UINT64_C(63))
 		__builtin_prefetch(pabal__reader_content(reader) + 56);
 }
@@ -329,23 +403,23 @@ static inline void pabal__reader_expect(struct pabal__reader *reader)
 /* How many were consumed. */
 static inline uint64_t pabal__reader_messages(const struct pabal__reader *reader)
 {
-	return reader->sequence - PABAL__STREAM_SEQUENCE - reader->skips;
+	return pabal__reader_sequence(reader) - PABAL__STREAM_SEQUENCE - reader->skips;
 }
 
 /* Done with the message that was looked at: the peer may write over it. */
 static inline void pabal__reader_consume(struct pabal__reader *reader, uint32_t header)
 {
 	uint32_t length = pabal__stream_length_of(header);
-	uint64_t next = pabal__stream_after(reader->next, pabal__stream_cells(length));
+	uint64_t next = pabal__stream_after(reader->next, pabal__stream_step_of(header)), sequence = pabal__reader_sequence(reader);
 
-	if (reader->sequence != reader->vain) { /* more is there, probably: ahead of what the processor fetches by itself. Measured */
+	if (sequence != reader->vain) { /* more is there, probably: ahead of what the processor fetches by itself. Measured */
 		__builtin_prefetch(reader->ring + pabal__stream_offset(next + PABAL__STREAM_AHEAD));
 		__builtin_prefetch(reader->ring + pabal__stream_offset(next + PABAL__STREAM_AHEAD + 64));
 	}
 	if (reader->length != length) /* it is read in each stream, and stored in few */
 		reader->length = length;
 	reader->next = next;
-	reader->sequence++;
+	atomic_store_explicit(&reader->sequence, sequence + 1, memory_order_relaxed); /* as pabal__reader_sequence() */
 	/* release: our reads are done; pairs with the acquire in pabal__writer_look_for_room() */
 	atomic_store_explicit(reader->position, next, PABAL__FAULT(POSITION_RELAXED) ? memory_order_relaxed : memory_order_release);
 }

@@ -2,7 +2,7 @@
 /*
  * crash/link_crash.c - kill one side of a link at every instruction of one call, or stop it there, and see that the other side finds everything right.
  *
- *   test_link_crash OPERATION [--stride N] [--size BYTES]... [--fills BITS] [--peers BITS] [--stop 1] [--distinct 1]
+ *   test_link_crash OPERATION [--stride N] [--size BYTES]... [--fills BITS] [--peers BITS] [--stop 1] [--patient 1] [--distinct 1]
  *
  * The way is recorded first, for each state of the ring and each occupation of the other side. A call asks the clock and looks whether the peer lives, so its way may be another the next time: then the
  * kill falls elsewhere, and is counted where it fell. What a call must have passed through is listed; a cell of it in which nobody was killed fails.
@@ -83,6 +83,8 @@ static int parse(struct link_plan *plan, int argc, char **argv)
 			plan->peers = value;
 		else if (strcmp(argv[i], "--stop") == 0)
 			plan->stop = value;
+		else if (strcmp(argv[i], "--patient") == 0)
+			plan->patient = value;
 		else if (strcmp(argv[i], "--distinct") == 0)
 			plan->distinct = value;
 		else
@@ -100,7 +102,8 @@ int main(int argc, char **argv)
 	int r;
 
 	if (parse(&plan, argc, argv) < 0) {
-		fprintf(stderr, "usage: %s OPERATION [--stride N] [--size BYTES]... [--fills BITS] [--peers BITS] [--stop 1] [--distinct 1]\n",
+		fprintf(stderr,
+			"usage: %s OPERATION [--stride N] [--size BYTES]... [--fills BITS] [--peers BITS] [--stop 1] [--patient 1] [--distinct 1]\n",
 			argv[0]);
 		return 2;
 	}

@@ -70,6 +70,7 @@ int link_plan_run(struct link_plan *plan, struct link_scene *scene)
 
 	scene->operation = plan->operation;
 	scene->stop = plan->stop;
+	scene->patient = plan->patient;
 	for (uint32_t i = 0; r == 0 && i < plan->size_count; i++)
 		for (int fill = 0; r == 0 && fill < LINK_FILLS; fill++)
 			for (int peer = 0; r == 0 && peer < LINK_PEERS; peer++) {

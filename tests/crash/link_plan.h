@@ -10,7 +10,7 @@
 struct link_plan {
 	const struct link_operation *operation;
 	uint32_t stride, sizes[8], size_count, fills, peers;
-	bool stop, distinct, quiet; /* quiet: what breaks is expected */
+	bool stop, patient, distinct, quiet; /* quiet: what breaks is expected */
 	uint32_t longest, number;
 };
 

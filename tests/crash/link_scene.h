@@ -113,6 +113,7 @@ struct link_scene {
 	enum link_fill fill;
 	uint32_t size;
 	bool stop;
+	bool patient; /* the victim's message lies apart, as that of one who asks and answers (wait/patience.h) */
 	struct link_shared *shared;
 	struct link_pair pair;
 	struct link_census census;

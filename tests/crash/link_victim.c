@@ -193,6 +193,13 @@ static void go_on(struct link_scene *scene, struct link_side *victim)
 		pabal_link_close(victim->link);
 }
 
+/* As after many messages that were asked and answered: the next one answers. */
+static void be_patient(pabal_link *link)
+{
+	link->sending.pauses = 1;
+	link->sending.answered = link->receiving.reader.sequence - 1;
+}
+
 _Noreturn void link_be_victim(struct link_scene *scene)
 {
 	static struct link_side victim;
@@ -208,6 +215,8 @@ _Noreturn void link_be_victim(struct link_scene *scene)
 	link_await(&scene->shared->peer_ready);
 	if (r == 0 && scene->operation->prepare)
 		r = scene->operation->prepare(&victim);
+	if (scene->patient)
+		be_patient(victim.link);
 	scene->shared->victim_sent = victim.next_sent - 1;
 	link_content(victim.next_sent, victim.buffer, victim.size);
 	scene->shared->victim_ready = r < 0 ? r : 1;

@@ -22,7 +22,7 @@ enum { PAIR_ROUNDS = 3000, CROWD = 5, CROWD_ROUNDS = 200, DEATHS = 400 };
 
 struct shared {
 	_Atomic uint32_t arrived;
-	_Atomic uint64_t crossed, links, rounds;
+	_Atomic uint64_t crossed, links, patient, rounds;
 };
 
 static struct shared *shared;
@@ -104,6 +104,9 @@ static void one_round(int me, int count, uint32_t round)
 	meet((uint32_t)count, 5 * round + 4);
 	atomic_fetch_add(&shared->crossed, self->crossed);
 	atomic_fetch_add(&shared->links, self->party_count);
+	for (int i = 0; i < count; i++)
+		if (links[i])
+			atomic_fetch_add(&shared->patient, links[i]->receiving.patient);
 	pabal_process_close(self);
 	meet((uint32_t)count, 5 * round + 5);
 }
@@ -134,6 +137,7 @@ static void run_crowd(int count, uint32_t rounds)
 	printf("%u rounds of %d: %llu ends of links, %llu letters crossed\n", rounds, count, (unsigned long long)atomic_load(&shared->links),
 	       (unsigned long long)atomic_load(&shared->crossed));
 	assert_int_equal(atomic_load(&shared->links), (uint64_t)rounds * (uint64_t)count * (uint64_t)(count - 1));
+	assert_int_equal(2 * atomic_load(&shared->patient), atomic_load(&shared->links)); /* of each link one end */
 	assert_true(atomic_load(&shared->crossed) >= rounds / 2);
 }
 

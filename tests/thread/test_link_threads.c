@@ -119,11 +119,63 @@ static void several_threads_a_direction(void **state)
 	play((struct game){ .threads = 3, .messages = 1000, .memory_max = 1 << 14, .flags = PABAL_WAIT_BLOCK });
 }
 
+/* Of one side: ask and wait for the answer, or the reverse. All sizes, copied and in place. */
+static void *talk(void *data)
+{
+	uint32_t side = *(uint32_t *)data;
+	uint64_t random = 5; /* the same for both */
+	char *message = malloc(LARGE);
+
+	for (uint32_t i = 0; i < 2 * game.messages; i++) {
+		size_t size = 16 + next_random(&random) % (i % 16 ? 200 : LARGE - 16), got;
+		struct pabal_message taken;
+		uint32_t from, number;
+
+		if (i % 2 == side) {
+			message_fill(message, size, side, i);
+			child_equal(pabal_link_send(links[side], message, size, HANG), 0);
+		} else if (i % 3) {
+			child_equal(pabal_link_receive(links[side], message, LARGE, &got, HANG), 0);
+			child_check(got == size && message_read(message, size, &from, &number) && number == i);
+		} else {
+			child_equal(pabal_link_take(links[side], NULL, &taken, HANG), 0);
+			child_check(taken.size == size && message_read(taken.data, size, &from, &number) && number == i);
+			child_equal(pabal_link_release(links[side], &taken), 0);
+		}
+	}
+	free(message);
+	return NULL;
+}
+
+/* Who asks and answers, and is patient from the beginning: its messages lie apart, and lines are fetched for what comes next. */
+static void patient_ones(void **state)
+{
+	static uint32_t sides[2] = { 0, 1 };
+	pthread_t threads[2];
+	struct link_pair pair;
+
+	(void)state;
+	game = (struct game){ .messages = 4000 };
+	link_pair_make(&pair, 1 << 20, 1 << 20);
+	pair.parts[0].patient = true;
+	link_pair_shared(&pair, PABAL_SINGLE_THREAD, links);
+	links[0]->receiving.patience.pauses = 2;
+	atomic_store(&links[0]->mine->pauses, 2);
+	for (int i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, talk, &sides[i]);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	assert_int_equal(link_stats_of(links[0]).sent, game.messages);
+	assert_int_equal(link_stats_of(links[1]).sent, game.messages);
+	link_pair_close_shared(&pair, links);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_thread_a_direction),
 		cmocka_unit_test(several_threads_a_direction),
+		cmocka_unit_test(patient_ones),
 	};
 
 	if (argc > 1) {

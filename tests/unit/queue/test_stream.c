@@ -9,7 +9,12 @@
 #include "queue/stream.h"
 #include "support/support.h"
 
+/* As who streams sends, as who asks and answers, and as who does both. */
+enum layout { DENSE, APART, MIXED, LAYOUTS };
+
 struct pair {
+	enum layout layout;
+	uint64_t count; /* put so far */
 	struct pabal__half *mine, *theirs;
 	struct pabal__writer writer;
 	struct pabal__reader reader;
@@ -24,8 +29,10 @@ static struct pabal__half *make_half(void)
 	return half;
 }
 
-static void set_up(struct pair *pair)
+static void set_up(struct pair *pair, enum layout layout)
 {
+	pair->layout = layout;
+	pair->count = 0;
 	pair->mine = make_half();
 	pair->theirs = make_half();
 	pabal__writer_init(&pair->writer, pair->mine, pair->theirs);
@@ -41,10 +48,12 @@ static void tear_down(struct pair *pair)
 static bool put(struct pair *pair, const void *data, uint32_t length)
 {
 	struct pabal__spot spot;
+	bool apart;
 
 	if (pabal__writer_room(&pair->writer, pabal__stream_cells(length)) <= 0)
 		return false;
-	spot = pabal__writer_spot(&pair->writer, length);
+	apart = pair->layout == APART || (pair->layout == MIXED && pair->count++ * 7 % 5 < 2);
+	spot = apart ? pabal__writer_spot_apart(&pair->writer, length) : pabal__writer_spot(&pair->writer, length);
 	memcpy(pabal__spot_begin(&spot), data, length);
 	pabal__writer_publish(&pair->writer, &spot, PABAL__STREAM_DATA);
 	return true;
@@ -91,16 +100,14 @@ static void only_what_was_formatted_fits(void **state)
 }
 
 /* Full, emptied, and so on, past the end of the ring and the wrap of the sequence numbers; payloads look like every header there could be. */
-static bool goes_round(enum pabal__fault fault)
+static bool goes_round(enum layout layout)
 {
 	struct pair pair;
 	uint32_t words[PABAL__STREAM_INLINE_MAX / 4], got[PABAL__STREAM_INLINE_MAX / 4], sent = 0, received = 0;
 	uint64_t random = 3;
 	bool right = true;
 
-	set_up(&pair);
-	pabal__fault_hits = 0;
-	pabal__fault_on = fault;
+	set_up(&pair, layout);
 	for (int lap = 0; lap < 60 && right; lap++) {
 		while (next_random(&random) % 500) { /* until the ring is full, or about as far */
 			uint32_t length = next_random(&random) % 33 * 4;
@@ -117,7 +124,6 @@ static bool goes_round(enum pabal__fault fault)
 			right = length == 0 || got[0] == received++;
 	}
 	right = right && sent == received && sent > 10000;
-	pabal__fault_on = PABAL__FAULT_NONE;
 	tear_down(&pair);
 	return right;
 }
@@ -125,17 +131,18 @@ static bool goes_round(enum pabal__fault fault)
 static void round_and_round(void **state)
 {
 	(void)state;
-	assert_true(goes_round(PABAL__FAULT_NONE));
+	for (int layout = 0; layout < LAYOUTS; layout++)
+		assert_true(goes_round((enum layout)layout));
 }
 
 /* Named invariant: "what is received was sent". Old payload that bears the number waited for must not pass. */
-static bool old_payload_passes(enum pabal__fault fault)
+static bool old_payload_passes(enum layout layout, enum pabal__fault fault)
 {
 	struct pair pair;
 	uint64_t forged[64], got[128];
 	bool passes;
 
-	set_up(&pair);
+	set_up(&pair, layout);
 	pabal__fault_hits = 0;
 	pabal__fault_on = fault;
 	/* Fill a lap with payload that says of itself that it is the message of the next lap's beginning. */
@@ -164,25 +171,26 @@ static bool old_payload_passes(enum pabal__fault fault)
 static void old_payload_is_no_header(void **state)
 {
 	(void)state;
-	assert_false(old_payload_passes(PABAL__FAULT_NONE));
+	for (int layout = 0; layout < LAYOUTS; layout++)
+		assert_false(old_payload_passes((enum layout)layout, PABAL__FAULT_NONE));
 }
 
 static void a_stale_header_is_caught(void **state)
 {
 	(void)state;
-	assert_true(old_payload_passes(PABAL__FAULT_STALE_HEADER));
+	assert_true(old_payload_passes(DENSE, PABAL__FAULT_STALE_HEADER));
 	assert_true(pabal__fault_hits > 0);
 }
 
 /* Named invariant: "what was not read stays". The ring is filled again and again, and each time one more or fewer are left in it. */
-static bool unread_stays(enum pabal__fault fault)
+static bool unread_stays(enum layout layout, enum pabal__fault fault)
 {
 	unsigned char data[700], got[PABAL__STREAM_INLINE_MAX];
 	uint32_t sent = 0, received = 0;
 	bool stays = true;
 	struct pair pair;
 
-	set_up(&pair);
+	set_up(&pair, layout);
 	pabal__fault_hits = 0;
 	pabal__fault_on = fault;
 	for (int lap = 0; lap < 20 && stays; lap++) {
@@ -204,24 +212,27 @@ static bool unread_stays(enum pabal__fault fault)
 static void what_was_not_read_stays(void **state)
 {
 	(void)state;
-	assert_true(unread_stays(PABAL__FAULT_NONE));
+	for (int layout = 0; layout < LAYOUTS; layout++)
+		assert_true(unread_stays((enum layout)layout, PABAL__FAULT_NONE));
 }
 
 static void a_line_taken_too_early_is_caught(void **state)
 {
 	(void)state;
-	assert_false(unread_stays(PABAL__FAULT_OWN_UNREAD));
-	assert_true(pabal__fault_hits > 0);
+	for (int layout = 0; layout < LAYOUTS; layout++) {
+		assert_false(unread_stays((enum layout)layout, PABAL__FAULT_OWN_UNREAD));
+		assert_true(pabal__fault_hits > 0);
+	}
 }
 
 /* Named invariant: "a loan is its borrower's". */
-static bool gap_is_kept(enum pabal__fault fault)
+static bool gap_is_kept(enum layout layout, enum pabal__fault fault)
 {
 	unsigned char data[200], got[PABAL__STREAM_INLINE_MAX], *loan;
 	bool kept = true;
 	struct pair pair;
 
-	set_up(&pair);
+	set_up(&pair, layout);
 	memset(data, 1, sizeof data);
 	assert_true(put(&pair, data, 100));
 	loan = pabal__writer_content(&pair.writer);
@@ -246,16 +257,38 @@ static bool gap_is_kept(enum pabal__fault fault)
 static void messages_are_laid_around_a_gap(void **state)
 {
 	(void)state;
-	assert_true(gap_is_kept(PABAL__FAULT_NONE));
+	for (int layout = 0; layout < LAYOUTS; layout++)
+		assert_true(gap_is_kept((enum layout)layout, PABAL__FAULT_NONE));
 }
 
 static void an_ignored_gap_is_caught(void **state)
 {
 	(void)state;
-	assert_false(gap_is_kept(PABAL__FAULT_GAP_IGNORED));
-	assert_true(pabal__fault_hits > 0);
-	assert_false(gap_is_kept(PABAL__FAULT_OWN_UNREAD));
-	assert_true(pabal__fault_hits > 0);
+	for (int layout = 0; layout < LAYOUTS; layout++) {
+		assert_false(gap_is_kept((enum layout)layout, PABAL__FAULT_GAP_IGNORED));
+		assert_true(pabal__fault_hits > 0);
+		assert_false(gap_is_kept((enum layout)layout, PABAL__FAULT_OWN_UNREAD));
+		assert_true(pabal__fault_hits > 0);
+	}
+}
+
+/* Whatever its length: the next header lies at the beginning of a line, and the message is found there. */
+static void apart_means_lines_of_its_own(void **state)
+{
+	unsigned char data[PABAL__STREAM_INLINE_MAX] = { 0 }, got[PABAL__STREAM_INLINE_MAX] = { 0 };
+	struct pair pair;
+
+	(void)state;
+	set_up(&pair, APART);
+	for (uint32_t length = 0; length <= PABAL__STREAM_INLINE_MAX; length++) {
+		data[0] = (unsigned char)length;
+		assert_true(put(&pair, data, length));
+		assert_int_equal(pair.writer.next % 64, PABAL__STREAM_FIRST);
+		assert_int_equal(get(&pair, got), length);
+		assert_true(length == 0 || got[0] == data[0]);
+		assert_int_equal(pair.reader.next, pair.writer.next);
+	}
+	tear_down(&pair);
 }
 
 static void a_position_that_lies(void **state)
@@ -267,7 +300,7 @@ static void a_position_that_lies(void **state)
 	for (int i = 0; i < 4; i++) {
 		struct pair pair;
 
-		set_up(&pair);
+		set_up(&pair, DENSE);
 		while (put(&pair, data, sizeof data)) {
 		}
 		atomic_store(&pair.theirs->position, wrong[i]);
@@ -279,11 +312,17 @@ static void a_position_that_lies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_size_of_a_half),       cmocka_unit_test(only_what_was_formatted_fits),
-		cmocka_unit_test(round_and_round),          cmocka_unit_test(old_payload_is_no_header),
-		cmocka_unit_test(a_stale_header_is_caught), cmocka_unit_test(messages_are_laid_around_a_gap),
-		cmocka_unit_test(what_was_not_read_stays),  cmocka_unit_test(a_line_taken_too_early_is_caught),
-		cmocka_unit_test(an_ignored_gap_is_caught), cmocka_unit_test(a_position_that_lies),
+		cmocka_unit_test(the_size_of_a_half),
+		cmocka_unit_test(only_what_was_formatted_fits),
+		cmocka_unit_test(round_and_round),
+		cmocka_unit_test(old_payload_is_no_header),
+		cmocka_unit_test(a_stale_header_is_caught),
+		cmocka_unit_test(messages_are_laid_around_a_gap),
+		cmocka_unit_test(what_was_not_read_stays),
+		cmocka_unit_test(a_line_taken_too_early_is_caught),
+		cmocka_unit_test(an_ignored_gap_is_caught),
+		cmocka_unit_test(a_position_that_lies),
+		cmocka_unit_test(apart_means_lines_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * model/link_large.h - large messages: the entry in the ring that tells of one, written and read, and what makes them quick for who asks and answers.
+ *
+ * In a header, so that the usual case of each call is one function. What lies in the peer's memory is read once, each word by itself, and checked here.
+ */
+#ifndef PABAL_SRC_MODEL_LINK_LARGE_H
+#define PABAL_SRC_MODEL_LINK_LARGE_H
+
+#include "model/link.h"
+
+/*
+ * The commit of a large message that lies in a block of the arena, whole; there is room for its entry. Under the lock. pabal__link_sent_large() is to follow.
+ *
+ * It calls nothing, as nothing does between the payload of a loan and this header when the way is free. The payload's line has to be asked for, and the header's is only when there is place for both stores in the processor's queue: with
+ * more than some thirty words stored in between a message takes as long again as a line does. Measured; see decisions/0014.
+ */
+static inline PABAL__SHORT_WAY void pabal__link_publish_large(struct pabal_link *link, uint32_t node, uint64_t size,
+							      const struct pabal__stream_extra *extra, enum pabal__link_layout layout)
+{
+	struct pabal__link_sending *sending = &link->sending;
+	struct pabal__spot spot = pabal__link_spot(link, PABAL__LINK_ENTRY, layout);
+	unsigned char *content = pabal__spot_begin(&spot);
+
+	/* Straight into the ring, without a copy of the place: to load together what was just stored in parts makes a processor wait until all earlier stores have gone out, the payload's among them. */
+	pabal__arena_send(&sending->arena, node, size, (struct pabal__stream_place *)(void *)(content + sizeof *extra));
+	memcpy(content, extra, sizeof *extra);
+	pabal__writer_publish(&sending->writer, &spot, PABAL__STREAM_LARGE);
+}
+
+static inline PABAL__SHORT_WAY uint64_t pabal__link_word(const unsigned char *content, size_t index)
+{
+	/* relaxed: ordered by the header's acquire; one load, since an enemy may be changing it */
+	return atomic_load_explicit((const _Atomic uint64_t *)(const void *)(content + 8 * index), memory_order_relaxed);
+}
+
+static inline PABAL__SHORT_WAY bool pabal__link_read_extra(const unsigned char *content, struct pabal__stream_extra *ret_extra)
+{
+	uint64_t words[2] = { pabal__link_word(content, 0), pabal__link_word(content, 1) };
+
+	memcpy(ret_extra, words, sizeof words);
+	return ret_extra->fd_count <= PABAL_LINK_FDS_MAX && ret_extra->what <= PABAL__MESSAGE_REPLY;
+}
+
+static inline PABAL__SHORT_WAY bool pabal__link_read_place(const struct pabal_link *link, const unsigned char *content,
+							   struct pabal__incoming *incoming)
+{
+	uint64_t words[4] = { pabal__link_word(content, 2), pabal__link_word(content, 3), pabal__link_word(content, 4), 0 };
+	struct pabal__stream_place place;
+
+	memcpy(&place, words, sizeof words);
+	if (!pabal__arena_holds(link->peer_max, &place) && !PABAL__FAULT(PLACE_UNCHECKED))
+		return false;
+	incoming->large = true;
+	incoming->data = link->peer->arena + place.offset;
+	incoming->size = place.size;
+	incoming->ticket = place.ticket;
+	incoming->use = place.use;
+	return true;
+}
+
+/* The content of a header that is sound. */
+static inline PABAL__SHORT_WAY bool pabal__link_read(const struct pabal_link *link, uint32_t header, struct pabal__incoming *incoming)
+{
+	const unsigned char *content = pabal__reader_content(&link->receiving.reader);
+
+	incoming->header = header;
+	incoming->parked = NULL;
+	incoming->large = false;
+	if (__builtin_expect(pabal__stream_kind_of(header) == PABAL__STREAM_DATA, 1)) {
+		incoming->data = content;
+		incoming->size = pabal__stream_length_of(header);
+		incoming->extra = (struct pabal__stream_extra){ 0 };
+		return true;
+	}
+	if (!pabal__link_read_extra(content, &incoming->extra))
+		return false;
+	if (pabal__stream_kind_of(header) == PABAL__STREAM_LARGE)
+		return pabal__link_read_place(link, content, incoming);
+	incoming->data = content + sizeof incoming->extra;
+	incoming->size = pabal__stream_length_of(header) - sizeof incoming->extra;
+	return true;
+}
+
+/* A large message with nothing beside it, and nothing is to be done before it: where it lies. @header: not 0 */
+static inline PABAL__SHORT_WAY bool pabal__link_peek_large(struct pabal_link *link, uint32_t header, struct pabal__incoming *ret_incoming)
+{
+	if (PABAL__FAULT(END_FIRST) || pabal__stream_kind_of(header) != PABAL__STREAM_LARGE || link->receiving.parked || pabal__link_broken(link) ||
+	    !pabal__reader_sound(&link->receiving.reader, header) || !pabal__link_read(link, header, ret_incoming))
+		return false;
+	return ret_incoming->extra.what == PABAL__MESSAGE_PLAIN && !ret_incoming->extra.fd_count;
+}
+
+/* A large message began there. */
+static inline void pabal__link_remember(struct pabal_link *link, const unsigned char *data)
+{
+	link->receiving.recent[1] = link->receiving.recent[0];
+	link->receiving.recent[0] = data;
+}
+
+/*
+ * Before a look for the next message: where large ones come, its first line is to come along with its header, and not after it. Who sends one after the other has two blocks in turn.
+ * Measured where a line takes long: a sixth of the round trip, and as much again if it is fetched after each look in vain only.
+ */
+static inline void pabal__link_expect_large(const struct pabal_link *link)
+{
+	if (__builtin_expect(!link->receiving.recent[0], 1))
+		return;
+	__builtin_prefetch(link->receiving.recent[1]); /* NULL does no harm */
+}
+
+/*
+ * After a look in vain there is time. Who answers with a large message has released one just before, and a store to a line that the peer has looked at meanwhile holds up those behind it, up to the answer's header if they are some
+ * thirty or more, which they are. The next ticket to be released is the one before the last: large messages come in two blocks in turn. Its line is fetched now. Measured: a quarter of a round trip of large messages.
+ * Not where another thread may release at the same moment: its word would be overwritten with the one before.
+ */
+static inline void pabal__link_expect_release(struct pabal_link *link)
+{
+	struct pabal__link_receiving *receiving = &link->receiving;
+
+	if (__builtin_expect(receiving->owned == receiving->released, 1) || !pabal__link_alone(link))
+		return;
+	receiving->owned = receiving->released;
+	pabal__arena_own(link->mine, (uint32_t)(receiving->released >> 32));
+}
+
+static inline void pabal__link_note_release(struct pabal_link *link, uint32_t ticket)
+{
+	link->receiving.released = link->receiving.released << 32 | ticket;
+}
+
+/* Done with a large message. 0 */
+static inline int pabal__link_release_large(struct pabal_link *link, uint32_t ticket, uint32_t use)
+{
+	pabal__arena_release(link->mine, ticket, use);
+	if (pabal__link_alone(link)) /* a large message that is received is released without the lock */
+		pabal__link_note_release(link, ticket);
+	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
+}
+
+#endif

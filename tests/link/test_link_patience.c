@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * test_link_patience - who asks and answers: one side finds out how patient both are, the other one follows; messages lie apart then, and all of them arrive.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "support/link_pair.h"
+
+enum { LARGE = 5000, MANY = 100000, TURNS = 20000 };
+
+static void close_both(pabal_link *links[2])
+{
+	pabal_link_close(links[0]);
+	pabal_link_close(links[1]);
+}
+
+static void send_number(pabal_link *link, uint64_t number, size_t size)
+{
+	unsigned char data[LARGE];
+
+	memset(data, (int)(number % 251), size);
+	memcpy(data, &number, sizeof number);
+	assert_int_equal(pabal_link_send(link, data, size, PABAL_NOWAIT), 0);
+}
+
+static void lend_number(pabal_link *link, uint64_t number, size_t size)
+{
+	struct pabal_loan loan;
+
+	assert_int_equal(pabal_link_loan(link, size, &loan, PABAL_NOWAIT), 0);
+	memset(loan.data, (int)(number % 251), size);
+	memcpy(loan.data, &number, sizeof number);
+	assert_int_equal(pabal_link_commit(link, &loan, size, PABAL_NOWAIT), 0);
+}
+
+static void expect_number(const void *data, uint64_t number, size_t size)
+{
+	unsigned char wanted[LARGE];
+
+	memset(wanted, (int)(number % 251), size);
+	memcpy(wanted, &number, sizeof number);
+	assert_int_equal(memcmp(data, wanted, size), 0);
+}
+
+static void receive_number(pabal_link *link, uint64_t number, size_t size)
+{
+	unsigned char data[LARGE];
+	size_t got;
+
+	assert_int_equal(pabal_link_receive(link, data, sizeof data, &got, PABAL_NOWAIT), 0);
+	assert_int_equal(got, size);
+	expect_number(data, number, size);
+}
+
+static void take_number(pabal_link *link, uint64_t number, size_t size)
+{
+	struct pabal_message message;
+
+	assert_int_equal(pabal_link_take(link, NULL, &message, PABAL_NOWAIT), 0);
+	assert_int_equal(message.size, size);
+	expect_number(message.data, number, size);
+	assert_int_equal(pabal_link_release(link, &message), 0);
+}
+
+static bool lies_apart(const pabal_link *link)
+{
+	return link->sending.writer.next % 64 == PABAL__STREAM_FIRST;
+}
+
+/* An answer lies apart, and what answers that; what follows in a stream lies close. */
+static void answers_lie_apart(void **state)
+{
+	pabal_link *links[2];
+
+	(void)state;
+	link_pair_default(PABAL_SINGLE_THREAD, links);
+	links[0]->sending.pauses = links[1]->sending.pauses = 1;
+	send_number(links[0], 1, 8);
+	assert_false(lies_apart(links[0])); /* nothing was received before */
+	receive_number(links[1], 1, 8);
+	send_number(links[1], 2, 8);
+	assert_true(lies_apart(links[1]));
+	receive_number(links[0], 2, 8);
+	lend_number(links[0], 3, 24);
+	assert_true(lies_apart(links[0]));
+	send_number(links[0], 4, 8);
+	assert_false(lies_apart(links[0]));
+	receive_number(links[1], 3, 24);
+	take_number(links[1], 4, 8);
+	links[1]->sending.pauses = 0;
+	send_number(links[1], 5, 8);
+	assert_false(lies_apart(links[1]));
+	receive_number(links[0], 5, 8);
+	close_both(links);
+}
+
+/* Several laps of all sizes, copied and in place, streams and answers, with calls among them. */
+static void a_mixture_arrives(void **state)
+{
+	static const size_t large[] = { 1025, 2000, LARGE };
+	uint64_t random = 3;
+	pabal_link *links[2];
+
+	(void)state;
+	link_pair_default(PABAL_SINGLE_THREAD, links);
+	for (uint64_t number = 0; number < MANY; number++) {
+		pabal_link *from = links[next_random(&random) % 2], *to = links[from == links[0]];
+		size_t size = next_random(&random) % 50 ? 8 + next_random(&random) % 1017 : large[next_random(&random) % 3];
+		uint64_t run = 1 + (next_random(&random) % 8 == 0) * (next_random(&random) % 20);
+
+		from->sending.pauses = next_random(&random) % 4 != 0;
+		for (uint64_t i = 0; i < run; i++)
+			next_random(&random) % 2 ? send_number(from, number + i, size) : lend_number(from, number + i, size);
+		for (uint64_t i = 0; i < run; i++)
+			next_random(&random) % 2 ? receive_number(to, number + i, size) : take_number(to, number + i, size);
+	}
+	assert_true(links[0]->sending.writer.next > 100 * (uint64_t)PABAL__STREAM_BYTES);
+	close_both(links);
+}
+
+/* One turn of two who ask and answer, in one process: the second half of what a wait does is left out. */
+static void turn(pabal_link *links[2], uint64_t number)
+{
+	send_number(links[0], number, 64);
+	receive_number(links[1], number, 64);
+	send_number(links[1], number, 64);
+	pabal__link_await(links[0]);
+	receive_number(links[0], number, 64);
+	pabal__link_await(links[1]);
+}
+
+static void open_pair(pabal_link *links[2], uint32_t flags)
+{
+	struct link_pair pair;
+
+	link_pair_make(&pair, 1 << 20, 1 << 20);
+	pair.parts[0].patient = true;
+	link_pair_both(&pair, flags, links);
+}
+
+/* What is in force is said by the one, and done by both. */
+static void the_other_one_follows(void **state)
+{
+	pabal_link *links[2];
+	uint32_t patient = 0;
+
+	(void)state;
+	open_pair(links, PABAL_SINGLE_THREAD | PABAL_WAIT_SPIN);
+	for (uint64_t i = 0; i < TURNS; i++) {
+		turn(links, i);
+		assert_int_equal(links[1]->sending.pauses, links[0]->sending.pauses);
+		patient += links[0]->sending.pauses != 0;
+	}
+	assert_true(links[0]->receiving.patience.interval > 0); /* it was tried */
+	assert_true(patient > 0);
+	assert_int_equal(links[1]->mine->pauses, 0);
+	close_both(links);
+}
+
+/* The peer's word is as little to be believed as any other. */
+static void who_lies_is_followed_to_the_limit(void **state)
+{
+	static const uint32_t said[] = { PABAL__PATIENCE_MAX, PABAL__PATIENCE_MAX + 1, INT32_MAX, UINT32_MAX };
+	pabal_link *links[2];
+
+	(void)state;
+	open_pair(links, PABAL_SINGLE_THREAD | PABAL_WAIT_SPIN);
+	for (int i = 0; i < 4; i++) {
+		atomic_store(&links[0]->mine->pauses, said[i]);
+		pabal__link_await(links[1]);
+		assert_int_equal(links[1]->sending.pauses, PABAL__PATIENCE_MAX);
+	}
+	close_both(links);
+}
+
+/* Only who looks over and over again takes lines away. */
+static void who_does_not_spin_is_not_patient(void **state)
+{
+	pabal_link *links[2];
+
+	(void)state;
+	open_pair(links, PABAL_SINGLE_THREAD | PABAL_WAIT_BLOCK);
+	atomic_store(&links[0]->mine->pauses, 3);
+	pabal__link_await(links[1]);
+	assert_int_equal(links[1]->sending.pauses, 0);
+	close_both(links);
+
+	open_pair(links, PABAL_SINGLE_THREAD);
+	atomic_store(&links[0]->mine->pauses, 3);
+	pabal__link_await(links[1]);
+	assert_int_equal(links[1]->sending.pauses, 3);
+	atomic_store(&links[1]->receiving.spin.spin.budget_ns, 0); /* it does not pay */
+	pabal__link_await(links[1]);
+	assert_int_equal(links[1]->sending.pauses, 0);
+	close_both(links);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(answers_lie_apart),
+		cmocka_unit_test(a_mixture_arrives),
+		cmocka_unit_test(the_other_one_follows),
+		cmocka_unit_test(who_lies_is_followed_to_the_limit),
+		cmocka_unit_test(who_does_not_spin_is_not_patient),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
