@@ -82,8 +82,9 @@ int pabal__lock_take_over(pabal_region *region, struct pabal__lock *lock)
 
 /*
  * The usual case of lock and of unlock is short, and calls nothing but at its end: what a call in the middle would have to come back to costs as much as the rest. So all that is not usual
- * is a function of its own, which begins again from what the caller gave.
+ * is a function of its own, which begins again from what the caller gave. Both begin a cache line: wherever else the linker puts them they take a cycle or two more, of 22. Measured.
  */
+#define LINE_ALIGNED __attribute__((aligned(64)))
 
 /* Why there is no such lock to take or give back; 0: there is. */
 static int refuse(const pabal_region *region, uint32_t index, int64_t timeout_ns)
@@ -126,7 +127,7 @@ static __attribute__((cold, noinline)) int hold_as_new(const pabal_region *regio
 	return hold(region, index);
 }
 
-int pabal_region_lock(pabal_region *region, uint32_t index, int64_t timeout_ns)
+LINE_ALIGNED int pabal_region_lock(pabal_region *region, uint32_t index, int64_t timeout_ns)
 {
 	struct pabal__lock *lock;
 	uint64_t word = 0, me;
@@ -180,7 +181,7 @@ static __attribute__((cold, noinline)) int not_ours(const pabal_region *region, 
 	return pabal__region_say(-EBADMSG);
 }
 
-int pabal_region_unlock(pabal_region *region, uint32_t index)
+LINE_ALIGNED int pabal_region_unlock(pabal_region *region, uint32_t index)
 {
 	struct pabal__lock *lock;
 	uint64_t word;
