@@ -115,6 +115,7 @@ static void every_header(void **state)
 		{ PABAL__STREAM_LARGE, 49 },
 		{ PABAL__STREAM_SKIP, PABAL__STREAM_BYTES },
 		{ PABAL__STREAM_SKIP, (1u << 28) - 1 },
+		{ PABAL__STREAM_SKIP, 1u << PABAL__STREAM_LENGTH_BITS | (PABAL__STREAM_BYTES - 24) }, /* apart by a cell too many */
 		{ 0, 5 },
 		{ 5, 0 },
 		{ 15, 100 },
@@ -297,7 +298,7 @@ static void *scribble(void *data)
 	uint64_t random = *(uint64_t *)data;
 
 	while (!atomic_load(&stop)) {
-		uint32_t dice = next_random(&random) % 12;
+		uint32_t dice = next_random(&random) % 13;
 		_Atomic uint64_t *cell = (_Atomic uint64_t *)(void *)(half->ring + (size_t)(next_random(&random) % (PABAL__STREAM_BYTES / 8)) * 8);
 
 		if (dice == 0)
@@ -308,10 +309,12 @@ static void *scribble(void *data)
 			atomic_store(&half->ring_word, nasty(&random));
 		else if (dice == 3)
 			atomic_store(&half->released[pabal__stream_word_of(next_random(&random) % 16)], (uint32_t)nasty(&random));
+		else if (dice == 12)
+			atomic_store(&half->pauses, (uint32_t)nasty(&random));
 		else if (dice < 8) /* a header that the victim may be waiting for */
 			atomic_store((_Atomic uint64_t *)(void *)(half->ring + 8 + (size_t)(next_random(&random) % 64) * 16),
 				     (uint64_t)(PABAL__STREAM_SEQUENCE + next_random(&random) % 64) << 32 | (next_random(&random) % 6) << 28 |
-					     (nasty(&random) & 0xfff));
+					     (next_random(&random) % 4) << PABAL__STREAM_LENGTH_BITS | (nasty(&random) & 0xfff));
 		else
 			atomic_store(cell, nasty(&random));
 		atomic_fetch_add(&scribbles, 1);
