@@ -112,6 +112,7 @@ void pabal__link_await(struct pabal_link *link)
 	pabal__link_expect_release(link);
 	for (uint32_t i = 0; i < pauses; i++)
 		pabal__cpu_pause();
+	pabal__reader_fetch(&link->receiving.reader);
 }
 
 bool pabal__link_has(struct pabal_link *link)

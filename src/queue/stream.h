@@ -400,6 +400,19 @@ static inline void pabal__reader_expect(struct pabal__reader *reader)
 		__builtin_prefetch(pabal__reader_content(reader) + 56);
 }
 
+/*
+ * Who looks when the message should just be there fetches what lies behind its header's line as well, if it is as long as the last one. It comes in any case, but the processor does not expect to find a message, and asks for the rest only when
+ * it has the header. Measured: up to a tenth of the round trip of 64 bytes.
+ */
+static inline void pabal__reader_fetch(const struct pabal__reader *reader)
+{
+	uint32_t length = reader->length < PABAL__STREAM_INLINE_MAX ? reader->length : PABAL__STREAM_INLINE_MAX; /* that of a skip may be anything */
+	uint64_t end = reader->next + 8 + length;
+
+	for (uint64_t line = (reader->next | 63) + 1; line < end; line += 64)
+		__builtin_prefetch(reader->ring + pabal__stream_offset(line));
+}
+
 /* How many were consumed. */
 static inline uint64_t pabal__reader_messages(const struct pabal__reader *reader)
 {
