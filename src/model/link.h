@@ -321,6 +321,16 @@ static inline PABAL__SHORT_WAY struct pabal__spot pabal__link_spot(struct pabal_
 	return pabal__writer_spot(&link->sending.writer, length);
 }
 
+/* The same, if there is room for it and nothing of the ring is lent out. false: do it the long way. */
+static inline PABAL__SHORT_WAY bool pabal__link_find_spot(struct pabal_link *link, uint64_t length, enum pabal__link_layout layout,
+							  struct pabal__spot *ret_spot)
+{
+	if (__builtin_expect(pabal__ring_loan_state(link->sending.ring_loan) != PABAL__RING_LOAN_NONE, 0))
+		return false;
+	*ret_spot = pabal__link_spot(link, length, layout);
+	return ret_spot->alone || ret_spot->after <= link->sending.writer.limit; /* one that lies apart has room */
+}
+
 /* The commit of the message that lies at @spot, and a ring for the peer if it sleeps. */
 static inline void pabal__link_publish(struct pabal_link *link, const struct pabal__spot *spot, enum pabal__stream_kind kind)
 {

@@ -10,22 +10,21 @@
 #include "model/link.h"
 
 /*
- * The commit of a large message that lies in a block of the arena, whole; there is room for its entry. Under the lock. pabal__link_sent_large() is to follow.
+ * The commit of a large message that lies in a block of the arena, whole; its entry goes to @spot. Under the lock. pabal__link_sent_large() is to follow.
  *
  * It calls nothing, as nothing does between the payload of a loan and this header when the way is free. The payload's line has to be asked for, and the header's is only when there is place for both stores in the processor's queue: with
  * more than some thirty words stored in between a message takes as long again as a line does. Measured; see decisions/0014.
  */
 static inline PABAL__SHORT_WAY void pabal__link_publish_large(struct pabal_link *link, uint32_t node, uint64_t size,
-							      const struct pabal__stream_extra *extra, enum pabal__link_layout layout)
+							      const struct pabal__stream_extra *extra, const struct pabal__spot *spot)
 {
 	struct pabal__link_sending *sending = &link->sending;
-	struct pabal__spot spot = pabal__link_spot(link, PABAL__LINK_ENTRY, layout);
-	unsigned char *content = pabal__spot_begin(&spot);
+	unsigned char *content = pabal__spot_begin(spot);
 
 	/* Straight into the ring, without a copy of the place: to load together what was just stored in parts makes a processor wait until all earlier stores have gone out, the payload's among them. */
 	pabal__arena_send(&sending->arena, node, size, (struct pabal__stream_place *)(void *)(content + sizeof *extra));
 	memcpy(content, extra, sizeof *extra);
-	pabal__writer_publish(&sending->writer, &spot, PABAL__STREAM_LARGE);
+	pabal__writer_publish(&sending->writer, spot, PABAL__STREAM_LARGE);
 }
 
 static inline PABAL__SHORT_WAY uint64_t pabal__link_word(const unsigned char *content, size_t index)
@@ -82,13 +81,18 @@ static inline PABAL__SHORT_WAY bool pabal__link_read(const struct pabal_link *li
 	return true;
 }
 
-/* A large message with nothing beside it, and nothing is to be done before it: where it lies. @header: not 0 */
+/* The header of a large message was seen. Is it sound, comes nothing with it, and is nothing to be done before it? Then where it lies, and its tag. */
 static inline PABAL__SHORT_WAY bool pabal__link_peek_large(struct pabal_link *link, uint32_t header, struct pabal__incoming *ret_incoming)
 {
-	if (PABAL__FAULT(END_FIRST) || pabal__stream_kind_of(header) != PABAL__STREAM_LARGE || link->receiving.parked || pabal__link_broken(link) ||
-	    !pabal__reader_sound(&link->receiving.reader, header) || !pabal__link_read(link, header, ret_incoming))
+	const unsigned char *content = pabal__reader_content(&link->receiving.reader);
+	uint64_t beside = pabal__link_word(content, 1);
+
+	if (PABAL__FAULT(END_FIRST) || pabal__stream_length_of(header) != PABAL__LINK_ENTRY || link->receiving.parked || pabal__link_broken(link))
 		return false;
-	return ret_incoming->extra.what == PABAL__MESSAGE_PLAIN && !ret_incoming->extra.fd_count;
+	_Static_assert(PABAL__MESSAGE_PLAIN == 0, "what is 0 needs nothing");
+	ret_incoming->header = header;
+	ret_incoming->extra.tag = (uint32_t)beside;
+	return beside >> 32 == 0 && pabal__link_read_place(link, content, ret_incoming); /* neither descriptors nor a call */
 }
 
 /* A large message began there. */

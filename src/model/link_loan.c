@@ -297,11 +297,13 @@ static inline bool commit_large(struct pabal_link *link, struct pabal_loan *loan
 	static const struct pabal__stream_extra nothing;
 	struct pabal__link_sending *sending = &link->sending;
 	struct pabal__slot *slot = find(link, loan);
+	struct pabal__spot spot;
 
 	if (!slot || slot->state != PABAL__SLOT_ARENA || pabal__ring_loan_state(sending->ring_loan) == PABAL__RING_LOAN_NEXT ||
 	    pabal__writer_room(&sending->writer, pabal__stream_cells(PABAL__LINK_ENTRY)) <= 0)
 		return false;
-	pabal__link_publish_large(link, slot->node, size, &nothing, pabal__link_layout(link));
+	spot = pabal__link_spot(link, PABAL__LINK_ENTRY, pabal__link_layout(link));
+	pabal__link_publish_large(link, slot->node, size, &nothing, &spot);
 	give_back(sending, slot);
 	forget(loan);
 	pabal__link_sent_large(link);
@@ -338,12 +340,13 @@ static inline PABAL__SHORT_WAY int commit_block(pabal_link *link, struct pabal_l
 {
 	static const struct pabal__stream_extra nothing;
 	struct pabal__slot *slot = find(link, loan);
+	struct pabal__spot spot;
 
 	if (__builtin_expect(!slot || slot->state != PABAL__SLOT_ARENA || !pabal__link_may_commit(link) ||
-				     !pabal__link_has_cells(link, pabal__stream_cells(PABAL__LINK_ENTRY)),
+				     !pabal__link_find_spot(link, PABAL__LINK_ENTRY, layout, &spot),
 			     0))
 		return commit_any(link, loan, size, timeout_ns);
-	pabal__link_publish_large(link, slot->node, size, &nothing, layout);
+	pabal__link_publish_large(link, slot->node, size, &nothing, &spot);
 	give_back(&link->sending, slot);
 	forget(loan);
 	return pabal__link_sent_large(link);

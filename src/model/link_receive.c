@@ -270,7 +270,7 @@ static inline int take_one(struct pabal_link *link, struct pabal_message *messag
 		return -ENOMEM;
 	if (pabal__link_is_plain(link, header))
 		return take_small(link, header, slot, message);
-	if (header && pabal__link_peek_large(link, header, &incoming)) {
+	if (pabal__stream_kind_of(header) == PABAL__STREAM_LARGE && pabal__link_peek_large(link, header, &incoming)) {
 		take_large(link, &incoming, slot, message);
 		return 0;
 	}
@@ -315,12 +315,15 @@ static PABAL__LONG_WAY int take_checked(pabal_link *link, const struct pabal_tak
 /* The usual case of a large message, nearly as short: nothing comes with it. No other thread receives. */
 static PABAL__LONG_WAY int take_block(pabal_link *link, uint32_t header, struct pabal_message *ret_message, int64_t timeout_ns)
 {
-	struct pabal__slots *leases = &link->receiving.leases;
 	struct pabal__incoming incoming;
+	struct pabal__slot *slot;
 
-	if (!pabal__slots_has_first(leases) || !pabal__link_peek_large(link, header, &incoming))
+	if (__builtin_expect(!pabal__link_peek_large(link, header, &incoming), 0))
 		return take_any(link, ret_message, timeout_ns);
-	take_large(link, &incoming, pabal__slots_take_first(leases), ret_message);
+	slot = pabal__slots_take_first(&link->receiving.leases);
+	if (__builtin_expect(!slot, 0))
+		return take_any(link, ret_message, timeout_ns);
+	take_large(link, &incoming, slot, ret_message);
 	return 0;
 }
 

@@ -188,6 +188,7 @@ int pabal__link_sent_large(struct pabal_link *link)
 static int try_large(struct pabal__link_send *send, bool *entered)
 {
 	int r = send->node == PABAL__ARENA_NONE ? pabal__link_try_memory(send) : 0;
+	struct pabal__spot spot;
 
 	if (r)
 		return r;
@@ -196,7 +197,8 @@ static int try_large(struct pabal__link_send *send, bool *entered)
 	r = make_ready(send, PABAL__LINK_ENTRY);
 	if (r)
 		return r;
-	pabal__link_publish_large(send->link, send->node, send->size, &send->extra, pabal__link_layout(send->link));
+	spot = pabal__link_spot(send->link, PABAL__LINK_ENTRY, pabal__link_layout(send->link));
+	pabal__link_publish_large(send->link, send->node, send->size, &send->extra, &spot);
 	if (PABAL__FAULT(COMMIT_BEFORE_FILL))
 		fill(send, entered);
 	return pabal__link_sent_large(send->link);
@@ -316,10 +318,9 @@ static inline PABAL__SHORT_WAY bool send_plain(struct pabal_link *link, const vo
 {
 	struct pabal__spot spot;
 
-	if (__builtin_expect(!pabal__link_may_commit(link) || !pabal__link_has_cells(link, pabal__stream_cells(size)), 0) ||
-	    PABAL__FAULT(COMMIT_BEFORE_FILL))
+	if (__builtin_expect(!pabal__link_may_commit(link) || PABAL__FAULT(COMMIT_BEFORE_FILL) || !pabal__link_find_spot(link, size, layout, &spot),
+			     0))
 		return false;
-	spot = pabal__link_spot(link, size, layout);
 	pabal__copy_in(pabal__spot_begin(&spot), data, size);
 	pabal__link_publish(link, &spot, PABAL__STREAM_DATA);
 	return true;
