@@ -130,18 +130,17 @@ static __attribute__((cold, noinline)) int hold_as_new(const pabal_region *regio
 LINE_ALIGNED int pabal_region_lock(pabal_region *region, uint32_t index, int64_t timeout_ns)
 {
 	struct pabal__lock *lock;
-	uint64_t word = 0, me;
+	uint64_t word = 0, me, unusual;
 
-	if (__builtin_expect(!pabal__region_is_fit(region, false, timeout_ns) || index >= region->locks_open ||
-				     pabal__object_may_have_ended(&region->segment),
-			     0))
+	if (__builtin_expect(!pabal__region_is_fit(region, false, timeout_ns) || index >= region->locks_open, 0))
 		return lock_slowly(region, index, timeout_ns);
 	lock = region->locks + index;
+	/* Both in one branch. relaxed: alone, a courtesy */
+	unusual = pabal__object_state(&region->segment) | atomic_load_explicit(&lock->patient, memory_order_relaxed);
 	/* acquire: pairs with the release of who held it before; a word that is 0 was left in order */
-	if (__builtin_expect(
-		    atomic_load_explicit(&lock->patient, memory_order_relaxed) != 0 ||
-			    !atomic_compare_exchange_strong_explicit(&lock->word, &word, region->mine, memory_order_acquire, memory_order_relaxed),
-		    0))
+	if (__builtin_expect(unusual != 0 || !atomic_compare_exchange_strong_explicit(&lock->word, &word, region->mine, memory_order_acquire,
+										      memory_order_relaxed),
+			     0))
 		return lock_slowly(region, index, timeout_ns);
 	me = pabal__thread_drawn;
 	if (__builtin_expect(me == PABAL__THREAD_UNNUMBERED, 0))
@@ -184,15 +183,15 @@ static __attribute__((cold, noinline)) int not_ours(const pabal_region *region, 
 LINE_ALIGNED int pabal_region_unlock(pabal_region *region, uint32_t index)
 {
 	struct pabal__lock *lock;
-	uint64_t word;
+	uint64_t word, unlike;
 
 	if (__builtin_expect(!pabal__region_is_fit(region, false, PABAL_NOWAIT) || index >= region->locks_open, 0))
 		return not_ours(region, index);
 	lock = region->locks + index;
 	word = atomic_load_explicit(&lock->word, memory_order_relaxed); /* ours, if it is ours: nobody changes it while we live */
-	if (__builtin_expect(atomic_load_explicit(&region->holders[index], memory_order_relaxed) != pabal__thread_drawn ||
-				     ((word ^ region->mine) & ~(uint64_t)PABAL__LOCK_INHERITED),
-			     0))
+	unlike = atomic_load_explicit(&region->holders[index], memory_order_relaxed) ^ pabal__thread_drawn;
+	unlike |= (word ^ region->mine) & ~(uint64_t)PABAL__LOCK_INHERITED; /* in one branch */
+	if (__builtin_expect(unlike != 0, 0))
 		return not_ours(region, index);
 	atomic_store_explicit(&region->holders[index], 0, memory_order_relaxed);
 	/* release: pairs with the acquire of the next holder. Inherited or not, it is in order now. */

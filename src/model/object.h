@@ -87,11 +87,16 @@ int pabal__object_admit(struct pabal__segment *segment);
 /* The state is not ALIVE: has it ended? */
 bool pabal__object_settle(const struct pabal__segment *segment) __attribute__((cold));
 
-/* false: it was not destroyed. One load of a line that is almost always only read. */
+/* 0: it was not destroyed. One load of a line that is almost always only read. */
+static inline uint64_t pabal__object_state(const struct pabal__segment *segment)
+{
+	_Static_assert(PABAL__ALIVE == 0, "whatever is not 0 is looked at more closely");
+	return atomic_load_explicit(&segment->header->state, memory_order_acquire); /* pairs with set_state() */
+}
+
 static inline bool pabal__object_may_have_ended(const struct pabal__segment *segment)
 {
-	/* acquire: pairs with set_state() */
-	return __builtin_expect(atomic_load_explicit(&segment->header->state, memory_order_acquire) != PABAL__ALIVE, 0);
+	return __builtin_expect(pabal__object_state(segment) != PABAL__ALIVE, 0);
 }
 
 /* Was it destroyed? */
