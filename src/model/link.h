@@ -125,9 +125,9 @@ struct pabal__link_receiving {
 	uint32_t believed; /* times that the peer's life word was believed, or asked about */
 	uint32_t fd_lots;
 	struct pabal__slots leases;
-	const unsigned char *recent[2];             /* where the last two large messages began: the next one probably begins at one of these */
-	uint64_t released;                          /* the tickets that were released before the last time and then:32 each */
-	uint64_t owned;                             /* what these were when the line of the former was made ours */
+	const unsigned char *recent[2]; /* where the last two large messages began: the next one probably begins where the one before the last did */
+	uint64_t released;              /* the tickets that were released before the last time and then:32 each */
+	uint64_t owned;                 /* what these were when the line of the former was made ours */
 	struct pabal__parked *parked, **parked_end; /* messages that arrived while somebody waited for a reply */
 	uint64_t parked_count, parked_bytes;
 	bool parked_full; /* somebody waits for a reply and could park no more */

@@ -104,13 +104,13 @@ static inline void pabal__link_remember(struct pabal_link *link, const unsigned 
 
 /*
  * Before a look for the next message: where large ones come, its first line is to come along with its header, and not after it. Who sends one after the other has two blocks in turn.
+ * It is the turn of the one before the last: that of the last one was given back just now, and its line is the writer's.
  * Measured where a line takes long: a sixth of the round trip, and as much again if it is fetched after each look in vain only.
  */
 static inline void pabal__link_expect_large(const struct pabal_link *link)
 {
-	if (__builtin_expect(!link->receiving.recent[0], 1))
-		return;
-	__builtin_prefetch(link->receiving.recent[1]); /* NULL does no harm */
+	if (__builtin_expect(link->receiving.recent[1] != NULL, 0))
+		__builtin_prefetch(link->receiving.recent[1]);
 }
 
 /*

@@ -5,6 +5,8 @@
  * A descriptor for poll is an epoll of the link's socket, of the peer's pidfd, and of a latch: an event counter of ours. It stands armed from the moment it is made. A message makes the peer ring,
  * so the socket is readable; who swallows those bytes for another purpose sets the latch; only a call that says -EAGAIN clears both, arms again and looks once more. So it is readable while there may
  * be something.
+ *
+ * Who has asked and waits for the answer by spinning is patient first: it makes some pauses before its first look (wait/patience.h).
  */
 #include <errno.h>
 #include <unistd.h>

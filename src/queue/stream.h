@@ -326,7 +326,7 @@ void pabal__writer_overtake(struct pabal__writer *writer, uint64_t cells);
 /* The gap is no longer in use. */
 void pabal__writer_close_gap(struct pabal__writer *writer);
 
-/* The low half of the next header, kind:4 | length:28; 0: nothing is there. */
+/* The low half of the next header, kind:4 | apart:2 | length:26; 0: nothing is there. */
 static inline uint32_t pabal__reader_look(const struct pabal__reader *reader)
 {
 	/* acquire: pairs with the release in pabal__writer_publish() */
