@@ -106,18 +106,19 @@ struct pabal__link_sending {
 	struct pabal__writer writer;
 	struct pabal__life life;
 	struct pabal__doorbell_spin spin;
-	_Atomic uint32_t pauses; /* before a look for an answer; while there are any, answers lie apart. Written by who receives: a hint */
-	uint64_t answered;       /* the peer's messages that were received before the last one that lies apart: their sequence */
-	uint64_t ask_at;         /* up to this sequence number the peer's life word is believed */
-	uint32_t fd_lots;        /* sent so far */
-	uint64_t ring_loan;      /* pabal__ring_loan_pack() */
+	_Atomic uint32_t
+		delay; /* before a look for an answer, see wait/patience.h; while there are any, answers lie apart. Written by who receives: a hint */
+	uint64_t answered;  /* the peer's messages that were received before the last one that lies apart: their sequence */
+	uint64_t ask_at;    /* up to this sequence number the peer's life word is believed */
+	uint32_t fd_lots;   /* sent so far */
+	uint64_t ring_loan; /* pabal__ring_loan_pack() */
 	struct pabal__slots loans;
 	struct pabal__arena arena;
 	uint64_t backed;     /* bytes of the arena that have real memory */
 	bool memory_refused; /* somebody found no memory in the arena, and was not told of any since */
 };
 
-struct pabal__link_receiving {
+struct pabal__link_receiving { /* NOLINT(clang-analyzer-optin.performance.Padding): it begins on a pair of lines of its own, and ends with one */
 	_Alignas(128) pthread_mutex_t lock;
 	struct pabal__reader reader;
 	struct pabal__life life;
@@ -250,8 +251,8 @@ static inline bool pabal__link_expects(const struct pabal_link *link)
 	return link->receiving.asked != pabal__writer_sequence(&link->sending.writer);
 }
 
-/* It was, and now an answer is waited for, before any look for it: be patient. Where no other thread receives. */
-void pabal__link_await(struct pabal_link *link);
+/* It was, and now an answer is waited for, before any look for it: be patient. The header of the next message, as pabal__reader_look() says it. Where no other thread receives. */
+uint32_t pabal__link_await(struct pabal_link *link);
 
 /* Does the peer live? Asks the kernel at most once in a while. */
 bool pabal__link_lives(struct pabal_link *link);
@@ -298,23 +299,17 @@ static inline enum pabal__link_layout pabal__link_layout(const struct pabal_link
 /* May the next message be one that is better apart? */
 static inline bool pabal__link_is_patient(const struct pabal_link *link)
 {
-	return __builtin_expect(atomic_load_explicit(&link->sending.pauses, memory_order_relaxed) != 0, 0); /* alone: tuning only */
+	return __builtin_expect(atomic_load_explicit(&link->sending.delay, memory_order_relaxed) != 0, 0); /* alone: tuning only */
 }
 
-/* Are the two patient, and was something received since the last one? */
-static inline bool pabal__link_goes_apart(struct pabal_link *link)
+/* Are the two patient, and was something received since the last one that lies apart? */
+static inline bool pabal__link_goes_apart(const struct pabal_link *link)
 {
-	struct pabal__link_sending *sending = &link->sending;
-	uint64_t received = pabal__reader_sequence(&link->receiving.reader);
-
-	if (!pabal__link_is_patient(link) || sending->answered == received)
-		return false;
-	sending->answered = received;
-	return true;
+	return pabal__link_is_patient(link) && link->sending.answered != pabal__reader_sequence(&link->receiving.reader);
 }
 
 /* Where the next message goes. */
-static inline PABAL__SHORT_WAY struct pabal__spot pabal__link_spot(struct pabal_link *link, uint64_t length, enum pabal__link_layout layout)
+static inline PABAL__SHORT_WAY struct pabal__spot pabal__link_spot(const struct pabal_link *link, uint64_t length, enum pabal__link_layout layout)
 {
 	if (layout == PABAL__LINK_APART && pabal__link_goes_apart(link))
 		return pabal__writer_spot_apart(&link->sending.writer, length);
@@ -322,7 +317,7 @@ static inline PABAL__SHORT_WAY struct pabal__spot pabal__link_spot(struct pabal_
 }
 
 /* The same, if there is room for it and nothing of the ring is lent out. false: do it the long way. */
-static inline PABAL__SHORT_WAY bool pabal__link_find_spot(struct pabal_link *link, uint64_t length, enum pabal__link_layout layout,
+static inline PABAL__SHORT_WAY bool pabal__link_find_spot(const struct pabal_link *link, uint64_t length, enum pabal__link_layout layout,
 							  struct pabal__spot *ret_spot)
 {
 	if (__builtin_expect(pabal__ring_loan_state(link->sending.ring_loan) != PABAL__RING_LOAN_NONE, 0))
@@ -331,11 +326,24 @@ static inline PABAL__SHORT_WAY bool pabal__link_find_spot(struct pabal_link *lin
 	return ret_spot->alone || ret_spot->after <= link->sending.writer.limit; /* one that lies apart has room */
 }
 
-/* The commit of the message that lies at @spot, and a ring for the peer if it sleeps. */
-static inline void pabal__link_publish(struct pabal_link *link, const struct pabal__spot *spot, enum pabal__stream_kind kind)
+/* After a message that lies apart: make ready for the next one, and ring. 0. */
+int pabal__link_answered(struct pabal_link *link, uint64_t length);
+
+/* The commit of the message that lies at @spot, and a ring for the peer if it sleeps. 0: who ends with it saves no registers for what comes after the commit. */
+static inline PABAL__SHORT_WAY int pabal__link_publish(struct pabal_link *link, const struct pabal__spot *spot, enum pabal__stream_kind kind)
 {
+	if (__builtin_expect(spot->alone, 0)) {
+		pabal__writer_commit(&link->sending.writer, spot, kind);
+		return pabal__link_answered(link, spot->length);
+	}
 	pabal__writer_publish(&link->sending.writer, spot, kind);
-	pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_MESSAGE);
+	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_MESSAGE);
+}
+
+/* The short way of an answer: where it goes, if that is known already and the peer lives. NULL: do it the long way. Where no other thread sends. */
+static inline PABAL__SHORT_WAY const struct pabal__spot *pabal__link_ready(const struct pabal_link *link, uint64_t length)
+{
+	return __builtin_expect(pabal__link_may_commit(link), 1) ? pabal__writer_ready(&link->sending.writer, length) : NULL;
 }
 
 /* Bytes in the ring that tell of a large message. */
@@ -361,8 +369,8 @@ int pabal__link_try_send(struct pabal__link_send *send, bool *entered);
 int pabal__link_try_memory(struct pabal__link_send *send);
 /* A block that was not sent is free again; who was refused memory meanwhile is to look. Under the lock. */
 void pabal__link_free_memory(struct pabal_link *link, uint32_t node);
-/* After a large message was published: ring, and take some of those back that the peer has released, while nobody waits for us. Under the lock. 0. */
-int pabal__link_sent_large(struct pabal_link *link);
+/* After a large message was published, which lies apart or not: ring, and take some of those back that the peer has released, while nobody waits for us. Under the lock. 0. */
+int pabal__link_sent_large(struct pabal_link *link, bool alone);
 
 /* link_incoming.c */
 

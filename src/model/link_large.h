@@ -10,7 +10,7 @@
 #include "model/link.h"
 
 /*
- * The commit of a large message that lies in a block of the arena, whole; its entry goes to @spot. Under the lock. pabal__link_sent_large() is to follow.
+ * The commit of a large message that lies in a block of the arena, whole; its entry goes to @spot, which was begun. Under the lock. pabal__link_sent_large() is to follow.
  *
  * It calls nothing, as nothing does between the payload of a loan and this header when the way is free. The payload's line has to be asked for, and the header's is only when there is place for both stores in the processor's queue: with
  * more than some thirty words stored in between a message takes as long again as a line does. Measured; see decisions/0014.
@@ -19,12 +19,13 @@ static inline PABAL__SHORT_WAY void pabal__link_publish_large(struct pabal_link 
 							      const struct pabal__stream_extra *extra, const struct pabal__spot *spot)
 {
 	struct pabal__link_sending *sending = &link->sending;
-	unsigned char *content = pabal__spot_begin(spot);
+	unsigned char *content = pabal__spot_content(spot);
 
 	/* Straight into the ring, without a copy of the place: to load together what was just stored in parts makes a processor wait until all earlier stores have gone out, the payload's among them. */
 	pabal__arena_send(&sending->arena, node, size, (struct pabal__stream_place *)(void *)(content + sizeof *extra));
 	memcpy(content, extra, sizeof *extra);
-	pabal__writer_publish(&sending->writer, spot, PABAL__STREAM_LARGE);
+	pabal__writer_commit(&sending->writer, spot, PABAL__STREAM_LARGE);
+	pabal__arena_sent(&sending->arena, node);
 }
 
 static inline PABAL__SHORT_WAY uint64_t pabal__link_word(const unsigned char *content, size_t index)

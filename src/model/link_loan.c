@@ -216,16 +216,17 @@ static void leave_ring(struct pabal_link *link)
 	if (pabal__ring_loan_state(sending->ring_loan) == PABAL__RING_LOAN_GAP)
 		pabal__writer_close_gap(&sending->writer);
 	sending->ring_loan = pabal__ring_loan_become(sending->ring_loan, PABAL__RING_LOAN_NONE);
-	pabal__doorbell_room(&link->bell); /* messages had to be laid around it */
+	pabal__writer_unready(&sending->writer); /* it was written to */
+	pabal__doorbell_room(&link->bell);       /* messages had to be laid around it */
 }
 
-/* The commit of a loan that lies at the next position. */
-static inline PABAL__SHORT_WAY void publish_lent(struct pabal_link *link, size_t size, enum pabal__link_layout layout)
+/* The commit of a loan that lies at the next position. 0 */
+static inline PABAL__SHORT_WAY int publish_lent(struct pabal_link *link, size_t size, enum pabal__link_layout layout)
 {
 	struct pabal__spot spot = pabal__link_spot(link, size, layout);
 
 	pabal__spot_settle(&spot);
-	pabal__link_publish(link, &spot, PABAL__STREAM_DATA);
+	return pabal__link_publish(link, &spot, PABAL__STREAM_DATA);
 }
 
 /* Overtaken, perhaps since the last attempt: then it is copied. */
@@ -303,24 +304,28 @@ static inline bool commit_large(struct pabal_link *link, struct pabal_loan *loan
 	    pabal__writer_room(&sending->writer, pabal__stream_cells(PABAL__LINK_ENTRY)) <= 0)
 		return false;
 	spot = pabal__link_spot(link, PABAL__LINK_ENTRY, pabal__link_layout(link));
+	pabal__spot_begin(&spot);
 	pabal__link_publish_large(link, slot->node, size, &nothing, &spot);
 	give_back(sending, slot);
 	forget(loan);
-	pabal__link_sent_large(link);
+	pabal__link_sent_large(link, spot.alone);
 	return true;
 }
 
-/* The usual case, short: the loan lies in the ring. Under the lock. false: do it the long way. */
-static inline PABAL__SHORT_WAY bool commit_plain(struct pabal_link *link, struct pabal_loan *loan, size_t size, enum pabal__link_layout layout)
+/* The usual case, short: does the loan lie in the ring, and the peer live? Under the lock. false: do it the long way. */
+static inline PABAL__SHORT_WAY bool is_plain(const struct pabal_link *link, const struct pabal_loan *loan)
+{
+	return __builtin_expect(is_lent(link, loan, PABAL__RING_LOAN_NEXT) && pabal__link_may_commit(link), 1);
+}
+
+/* Its commit. 0 */
+static inline PABAL__SHORT_WAY int commit_plain(struct pabal_link *link, struct pabal_loan *loan, size_t size, enum pabal__link_layout layout)
 {
 	struct pabal__link_sending *sending = &link->sending;
 
-	if (__builtin_expect(!is_lent(link, loan, PABAL__RING_LOAN_NEXT) || !pabal__link_may_commit(link), 0))
-		return false;
 	sending->ring_loan = pabal__ring_loan_become(sending->ring_loan, PABAL__RING_LOAN_NONE);
 	forget(loan);
-	publish_lent(link, size, layout);
-	return true;
+	return publish_lent(link, size, layout);
 }
 
 /* What is asked for makes sense. Other threads may send as well, or the message lies apart, or something is not as usual. */
@@ -328,41 +333,73 @@ static PABAL__LONG_WAY int commit_any(pabal_link *link, struct pabal_loan *loan,
 {
 	bool entered = pabal__link_enter(link, &link->sending.lock), done;
 
-	done = is_in_ring(link, loan) ? commit_plain(link, loan, size, pabal__link_layout(link))
-				      : pabal__link_check_peer(link) == 0 && commit_large(link, loan, size);
+	if (is_in_ring(link, loan)) {
+		done = is_plain(link, loan);
+		if (done)
+			commit_plain(link, loan, size, pabal__link_layout(link));
+	} else {
+		done = pabal__link_check_peer(link) == 0 && commit_large(link, loan, size);
+	}
 	pabal__link_leave(&link->sending.lock, entered);
 	return done ? 0 : commit_or_wait(link, loan, size, timeout_ns);
 }
 
-/* The usual case of a large loan, nearly as short. No other thread sends. */
-static inline PABAL__SHORT_WAY int commit_block(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns,
-						enum pabal__link_layout layout)
+/* A large loan that is not done yet, or NULL. */
+static inline struct pabal__slot *find_large(const struct pabal_link *link, const struct pabal_loan *loan)
 {
-	static const struct pabal__stream_extra nothing;
 	struct pabal__slot *slot = find(link, loan);
-	struct pabal__spot spot;
 
-	if (__builtin_expect(!slot || slot->state != PABAL__SLOT_ARENA || !pabal__link_may_commit(link) ||
-				     !pabal__link_find_spot(link, PABAL__LINK_ENTRY, layout, &spot),
-			     0))
-		return commit_any(link, loan, size, timeout_ns);
-	pabal__link_publish_large(link, slot->node, size, &nothing, &spot);
-	give_back(&link->sending, slot);
-	forget(loan);
-	return pabal__link_sent_large(link);
+	return __builtin_expect(slot && slot->state == PABAL__SLOT_ARENA, 1) ? slot : NULL;
 }
 
+/* Its commit, nearly as short as that of a small one. 0 */
+static inline PABAL__SHORT_WAY int commit_block(struct pabal_link *link, struct pabal__slot *slot, struct pabal_loan *loan, size_t size,
+						const struct pabal__spot *spot)
+{
+	static const struct pabal__stream_extra nothing;
+	bool alone = spot->alone;
+
+	pabal__link_publish_large(link, slot->node, size, &nothing, spot);
+	give_back(&link->sending, slot);
+	forget(loan);
+	return pabal__link_sent_large(link, alone);
+}
+
+/* No other thread sends. */
 static PABAL__LONG_WAY int commit_large_alone(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
 {
-	return commit_block(link, loan, size, timeout_ns, PABAL__LINK_DENSE);
+	struct pabal__slot *slot = find_large(link, loan);
+	struct pabal__spot spot;
+
+	if (__builtin_expect(!slot || !pabal__link_may_commit(link) || !pabal__link_find_spot(link, PABAL__LINK_ENTRY, PABAL__LINK_DENSE, &spot), 0))
+		return commit_any(link, loan, size, timeout_ns);
+	pabal__spot_begin(&spot);
+	return commit_block(link, slot, loan, size, &spot);
+}
+
+static PABAL__LONG_WAY int commit_large_answer(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
+{
+	struct pabal__slot *slot = find_large(link, loan);
+	const struct pabal__spot *spot = pabal__link_ready(link, PABAL__LINK_ENTRY);
+
+	if (__builtin_expect(!slot || !spot || pabal__ring_loan_state(link->sending.ring_loan) != PABAL__RING_LOAN_NONE, 0))
+		return commit_any(link, loan, size, timeout_ns);
+	return commit_block(link, slot, loan, size, spot);
 }
 
 /* Of who asks and answers, and is patient. */
-static PABAL__LONG_WAY int commit_patient(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
+static PABAL__LONG_WAY int commit_answer(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
 {
-	if (loan->size > PABAL__STREAM_INLINE_MAX)
-		return commit_block(link, loan, size, timeout_ns, PABAL__LINK_APART);
-	return commit_plain(link, loan, size, PABAL__LINK_APART) ? 0 : commit_any(link, loan, size, timeout_ns);
+	struct pabal__link_sending *sending = &link->sending;
+	const struct pabal__spot *spot = pabal__link_ready(link, size);
+
+	/* Of a part of a loan the rest was written perhaps, over what had been looked at. */
+	if (__builtin_expect(!spot || (size != loan->size && !PABAL__FAULT(STALE_READY)) || !is_lent(link, loan, PABAL__RING_LOAN_NEXT), 0))
+		return commit_any(link, loan, size, timeout_ns);
+	pabal__writer_commit(&sending->writer, spot, PABAL__STREAM_DATA);
+	sending->ring_loan = pabal__ring_loan_become(sending->ring_loan, PABAL__RING_LOAN_NONE);
+	forget(loan);
+	return pabal__link_answered(link, size);
 }
 
 static PABAL__LONG_WAY int commit_checked(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
@@ -382,9 +419,10 @@ int pabal_link_commit(pabal_link *link, struct pabal_loan *loan, size_t size, in
 {
 	if (__builtin_expect(!(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && loan && size <= loan->size), 0))
 		return commit_checked(link, loan, size, timeout_ns);
-	if (pabal__link_is_patient(link))
-		return commit_patient(link, loan, size, timeout_ns);
-	return commit_plain(link, loan, size, PABAL__LINK_DENSE) ? 0 : commit_large_alone(link, loan, size, timeout_ns);
+	if (pabal__link_goes_apart(link))
+		return loan->size > PABAL__STREAM_INLINE_MAX ? commit_large_answer(link, loan, size, timeout_ns)
+							     : commit_answer(link, loan, size, timeout_ns);
+	return is_plain(link, loan) ? commit_plain(link, loan, size, PABAL__LINK_DENSE) : commit_large_alone(link, loan, size, timeout_ns);
 }
 
 /* Under the lock. false: there is no such loan. */

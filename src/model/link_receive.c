@@ -119,13 +119,12 @@ static PABAL__LONG_WAY int receive_any(pabal_link *link, void *data, size_t size
 	return pabal__link_say(r, PABAL__DOORBELL_MESSAGE);
 }
 
-/* The usual case: a small message is there. No other thread receives, what is asked for makes sense. */
-static inline PABAL__SHORT_WAY bool receive_small(pabal_link *link, void *data, size_t size_max, size_t *ret_size)
+/* The usual case: it is the header of a small message. No other thread receives, what is asked for makes sense. */
+static inline PABAL__SHORT_WAY bool receive_small(pabal_link *link, uint32_t header, void *data, size_t size_max, size_t *ret_size)
 {
-	uint32_t header = pabal__link_plain(link);
 	size_t size = pabal__stream_length_of(header);
 
-	if (__builtin_expect(!header || size > size_max || size > PABAL__COPY_SMALL, 0))
+	if (__builtin_expect(!pabal__link_is_plain(link, header) || size > size_max || size > PABAL__COPY_SMALL, 0))
 		return false;
 	pabal__copy_out(data, pabal__reader_content(&link->receiving.reader), size);
 	if (ret_size)
@@ -137,8 +136,7 @@ static inline PABAL__SHORT_WAY bool receive_small(pabal_link *link, void *data, 
 /* The same for who has asked, and waits for the answer. */
 static PABAL__LONG_WAY int receive_answer(pabal_link *link, void *data, size_t size_max, size_t *ret_size, int64_t timeout_ns)
 {
-	pabal__link_await(link);
-	return receive_small(link, data, size_max, ret_size) ? 0 : receive_any(link, data, size_max, ret_size, timeout_ns);
+	return receive_small(link, pabal__link_await(link), data, size_max, ret_size) ? 0 : receive_any(link, data, size_max, ret_size, timeout_ns);
 }
 
 /* Short: it calls nothing, unless at its end. */
@@ -147,7 +145,7 @@ int pabal_link_receive(pabal_link *link, void *data, size_t size_max, size_t *re
 	if (__builtin_expect(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && data && !PABAL__FAULT(LET_GO_FIRST), 1)) {
 		if (timeout_ns != PABAL_NOWAIT && pabal__link_expects(link))
 			return receive_answer(link, data, size_max, ret_size, timeout_ns);
-		if (receive_small(link, data, size_max, ret_size))
+		if (receive_small(link, pabal__reader_look(&link->receiving.reader), data, size_max, ret_size))
 			return 0;
 	}
 	return receive_any(link, data, size_max, ret_size, timeout_ns);
@@ -243,15 +241,17 @@ static inline PABAL__SHORT_WAY int take_small(struct pabal_link *link, uint32_t 
 	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 }
 
-static inline void take_large(struct pabal_link *link, const struct pabal__incoming *incoming, struct pabal__slot *slot,
-			      struct pabal_message *message)
+/* A large message with nothing beside it: it stays where it is. 0 */
+static inline PABAL__SHORT_WAY int take_large(struct pabal_link *link, const struct pabal__incoming *incoming, struct pabal__slot *slot,
+					      struct pabal_message *message)
 {
 	pabal__link_remember(link, incoming->data);
-	pabal__link_consume_plain(link, incoming->header);
+	pabal__reader_consume(&link->receiving.reader, incoming->header);
 	slot->state = PABAL__SLOT_ARENA;
 	slot->ticket = incoming->ticket;
 	slot->use = incoming->use;
 	describe(link, slot, incoming->data, incoming->size, incoming->extra.tag, 0, message);
+	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 }
 
 static inline int take_one(struct pabal_link *link, struct pabal_message *message)
@@ -270,10 +270,8 @@ static inline int take_one(struct pabal_link *link, struct pabal_message *messag
 		return -ENOMEM;
 	if (pabal__link_is_plain(link, header))
 		return take_small(link, header, slot, message);
-	if (pabal__stream_kind_of(header) == PABAL__STREAM_LARGE && pabal__link_peek_large(link, header, &incoming)) {
-		take_large(link, &incoming, slot, message);
-		return 0;
-	}
+	if (pabal__stream_kind_of(header) == PABAL__STREAM_LARGE && pabal__link_peek_large(link, header, &incoming))
+		return take_large(link, &incoming, slot, message);
 	r = take_other(link, slot, message);
 	if (r)
 		pabal__slots_give(&receiving->leases, slot);
@@ -323,17 +321,14 @@ static PABAL__LONG_WAY int take_block(pabal_link *link, uint32_t header, struct 
 	slot = pabal__slots_take_first(&link->receiving.leases);
 	if (__builtin_expect(!slot, 0))
 		return take_any(link, ret_message, timeout_ns);
-	take_large(link, &incoming, slot, ret_message);
-	return 0;
+	return take_large(link, &incoming, slot, ret_message);
 }
 
-static inline PABAL__SHORT_WAY int take_now(pabal_link *link, struct pabal_message *ret_message, int64_t timeout_ns)
+/* What was found at a look. */
+static inline PABAL__SHORT_WAY int take_found(pabal_link *link, uint32_t header, struct pabal_message *ret_message, int64_t timeout_ns)
 {
 	struct pabal__slot *slot;
-	uint32_t header;
 
-	pabal__link_expect_large(link);
-	header = pabal__reader_look(&link->receiving.reader);
 	if (__builtin_expect(pabal__stream_kind_of(header) == PABAL__STREAM_LARGE, 0))
 		return take_block(link, header, ret_message, timeout_ns);
 	if (!pabal__link_is_plain(link, header) || pabal__stream_length_of(header) > PABAL__COPY_SMALL)
@@ -344,8 +339,7 @@ static inline PABAL__SHORT_WAY int take_now(pabal_link *link, struct pabal_messa
 
 static PABAL__LONG_WAY int take_answer(pabal_link *link, struct pabal_message *ret_message, int64_t timeout_ns)
 {
-	pabal__link_await(link);
-	return take_now(link, ret_message, timeout_ns);
+	return take_found(link, pabal__link_await(link), ret_message, timeout_ns);
 }
 
 /* The usual case, short: as in pabal_link_receive(). */
@@ -355,7 +349,8 @@ int pabal_link_take(pabal_link *link, const struct pabal_take_opts *opts, struct
 		return take_checked(link, opts, ret_message, timeout_ns);
 	if (timeout_ns != PABAL_NOWAIT && pabal__link_expects(link))
 		return take_answer(link, ret_message, timeout_ns);
-	return take_now(link, ret_message, timeout_ns);
+	pabal__link_expect_large(link);
+	return take_found(link, pabal__reader_look(&link->receiving.reader), ret_message, timeout_ns);
 }
 
 int pabal__link_no_lease(void)

@@ -175,12 +175,24 @@ static void fill(struct pabal__link_send *send, bool *entered)
 	send->filled = true;
 }
 
-int pabal__link_sent_large(struct pabal_link *link)
+PABAL__LONG_WAY int pabal__link_answered(struct pabal_link *link, uint64_t length)
 {
-	pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_MESSAGE);
+	link->sending.answered = pabal__reader_sequence(&link->receiving.reader);
+	pabal__writer_prepare(&link->sending.writer, length);
+	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_MESSAGE);
+}
+
+int pabal__link_sent_large(struct pabal_link *link, bool alone)
+{
+	if (alone) {
+		pabal__link_answered(link, PABAL__LINK_ENTRY);
+	} else {
+		pabal__writer_own(&link->sending.writer);
+		pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_MESSAGE);
+	}
 	if (pabal__arena_reclaim_some(&link->sending.arena, RECLAIM_AFTER_COMMIT) < 0)
 		pabal__link_break(link); /* the message went; the next call says so */
-	if (pabal__link_is_patient(link))
+	if (alone)
 		pabal__arena_own_kept(&link->sending.arena, link->mine);
 	return 0;
 }
@@ -198,10 +210,11 @@ static int try_large(struct pabal__link_send *send, bool *entered)
 	if (r)
 		return r;
 	spot = pabal__link_spot(send->link, PABAL__LINK_ENTRY, pabal__link_layout(send->link));
+	pabal__spot_begin(&spot);
 	pabal__link_publish_large(send->link, send->node, send->size, &send->extra, &spot);
 	if (PABAL__FAULT(COMMIT_BEFORE_FILL))
 		fill(send, entered);
-	return pabal__link_sent_large(send->link);
+	return pabal__link_sent_large(send->link, spot.alone);
 }
 
 int pabal__link_try_send(struct pabal__link_send *send, bool *entered)
@@ -313,25 +326,30 @@ int pabal_link_send_with(pabal_link *link, const struct pabal_message_opts *mess
 	return __builtin_expect(r == 0, 1) ? 0 : say_unsent(&send, r);
 }
 
-/* A small message, room, and a peer that lives. false: do it the long way. Under the lock. */
-static inline PABAL__SHORT_WAY bool send_plain(struct pabal_link *link, const void *data, size_t size, enum pabal__link_layout layout)
+/* Is there room for a small message, and does the peer live? false: do it the long way. Under the lock. */
+static inline PABAL__SHORT_WAY bool find_plain(struct pabal_link *link, size_t size, enum pabal__link_layout layout, struct pabal__spot *ret_spot)
 {
-	struct pabal__spot spot;
+	return __builtin_expect(
+		pabal__link_may_commit(link) && !PABAL__FAULT(COMMIT_BEFORE_FILL) && pabal__link_find_spot(link, size, layout, ret_spot), 1);
+}
 
-	if (__builtin_expect(!pabal__link_may_commit(link) || PABAL__FAULT(COMMIT_BEFORE_FILL) || !pabal__link_find_spot(link, size, layout, &spot),
-			     0))
-		return false;
-	pabal__copy_in(pabal__spot_begin(&spot), data, size);
-	pabal__link_publish(link, &spot, PABAL__STREAM_DATA);
-	return true;
+/* The message goes there. 0 */
+static inline PABAL__SHORT_WAY int put_plain(struct pabal_link *link, const void *data, size_t size, const struct pabal__spot *spot)
+{
+	pabal__copy_in(pabal__spot_begin(spot), data, size);
+	return pabal__link_publish(link, spot, PABAL__STREAM_DATA);
 }
 
 /* Other threads may send as well, or the message is longer, or something is not as usual. */
 static PABAL__LONG_WAY int send_any(pabal_link *link, const void *data, size_t size, int64_t timeout_ns)
 {
 	if (pabal__link_is_fit(link, timeout_ns) && size <= PABAL__STREAM_INLINE_MAX && size <= link->mine_max && (data || !size)) {
-		bool entered = pabal__link_enter(link, &link->sending.lock), done = send_plain(link, data, size, pabal__link_layout(link));
+		bool entered = pabal__link_enter(link, &link->sending.lock), done;
+		struct pabal__spot spot;
 
+		done = find_plain(link, size, pabal__link_layout(link), &spot);
+		if (done)
+			put_plain(link, data, size, &spot);
 		pabal__link_leave(&link->sending.lock, entered);
 		if (done)
 			return 0;
@@ -340,18 +358,27 @@ static PABAL__LONG_WAY int send_any(pabal_link *link, const void *data, size_t s
 }
 
 /* Of who asks and answers, and is patient. */
-static PABAL__LONG_WAY int send_patient(pabal_link *link, const void *data, size_t size, int64_t timeout_ns)
+static PABAL__LONG_WAY int send_answer(pabal_link *link, const void *data, size_t size, int64_t timeout_ns)
 {
-	return send_plain(link, data, size, PABAL__LINK_APART) ? 0 : send_any(link, data, size, timeout_ns);
+	const struct pabal__spot *spot = pabal__link_ready(link, size);
+
+	if (__builtin_expect(!spot || pabal__ring_loan_state(link->sending.ring_loan) != PABAL__RING_LOAN_NONE || PABAL__FAULT(COMMIT_BEFORE_FILL),
+			     0))
+		return send_any(link, data, size, timeout_ns);
+	pabal__copy_in(pabal__spot_content(spot), data, size);
+	pabal__writer_commit(&link->sending.writer, spot, PABAL__STREAM_DATA);
+	return pabal__link_answered(link, size);
 }
 
 int pabal_link_send(pabal_link *link, const void *data, size_t size, int64_t timeout_ns)
 {
+	struct pabal__spot spot;
+
 	if (__builtin_expect(!(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && size <= PABAL__COPY_SMALL &&
 			       size <= link->mine_max && (data || !size)),
 			     0))
 		return send_any(link, data, size, timeout_ns);
-	if (pabal__link_is_patient(link))
-		return send_patient(link, data, size, timeout_ns);
-	return __builtin_expect(send_plain(link, data, size, PABAL__LINK_DENSE), 1) ? 0 : send_any(link, data, size, timeout_ns);
+	if (pabal__link_goes_apart(link))
+		return send_answer(link, data, size, timeout_ns);
+	return find_plain(link, size, PABAL__LINK_DENSE, &spot) ? put_plain(link, data, size, &spot) : send_any(link, data, size, timeout_ns);
 }

@@ -94,8 +94,21 @@ static inline uint32_t pabal__arena_last_use(const struct pabal__arena *arena, u
 	return PABAL__STREAM_USE + arena->books->uses[ticket];
 }
 
-/* The block goes out with the next message: fills in where it lies, all but what is reserved. It is given back when the peer says so. */
+/* The block goes out with the next message: fills in where it lies, all but what is reserved. pabal__arena_sent() is to follow. */
 static inline void pabal__arena_send(struct pabal__arena *arena, uint32_t node, uint64_t size, struct pabal__stream_place *ret_place)
+{
+	const struct pabal__arena_node *block = pabal__arena_node_at(arena, node);
+
+	arena->books->uses[block->ticket]++;
+	/* One by one: this is the ring itself. */
+	ret_place->offset = block->offset;
+	ret_place->size = size;
+	ret_place->ticket = block->ticket;
+	ret_place->use = pabal__arena_last_use(arena, block->ticket);
+}
+
+/* It went out: it is given back when the peer says so. */
+static inline void pabal__arena_sent(struct pabal__arena *arena, uint32_t node)
 {
 	struct pabal__arena_node *block = pabal__arena_node_at(arena, node);
 
@@ -106,12 +119,6 @@ static inline void pabal__arena_send(struct pabal__arena *arena, uint32_t node, 
 	else
 		pabal__arena_node_at(arena, arena->newest)->later = node;
 	arena->newest = node;
-	arena->books->uses[block->ticket]++;
-	/* One by one: this is the ring itself. */
-	ret_place->offset = block->offset;
-	ret_place->size = size;
-	ret_place->ticket = block->ticket;
-	ret_place->use = pabal__arena_last_use(arena, block->ticket);
 }
 
 /* Look at those sent, oldest first, and free what the peer has released. How many, or -EBADMSG: its words make no sense. */

@@ -21,7 +21,8 @@
 
 _Static_assert(offsetof(struct pabal__half, arena) % PABAL__STREAM_PAGE == 0, "the arena begins on a page");
 _Static_assert(offsetof(struct pabal__half, ring) % 128 == 0, "the ring begins on a pair of lines");
-_Static_assert(PABAL__STREAM_SLACK > 8 + sizeof(struct pabal__stream_extra) + PABAL__STREAM_INLINE_MAX + 64, "the longest message ends in the slack");
+_Static_assert(PABAL__STREAM_SLACK > 8 + sizeof(struct pabal__stream_extra) + PABAL__STREAM_INLINE_MAX + UINT64_C(16) * PABAL__STREAM_APART_MAX,
+	       "the longest message ends in the slack");
 _Static_assert(sizeof(struct pabal__stream_extra) == 16 && sizeof(struct pabal__stream_place) == 32, "content stays aligned to 16 bytes");
 
 uint64_t pabal__stream_size(uint64_t memory_max)
@@ -100,6 +101,42 @@ static void skip(struct pabal__writer *writer, uint64_t cells)
 	pabal__spot_settle(&spot);
 	pabal__writer_publish(writer, &spot, PABAL__STREAM_SKIP);
 	writer->skips++;
+}
+
+static inline struct pabal__spot spot_apart(const struct pabal__writer *writer, uint64_t length)
+{
+	uint64_t end = writer->next + 8 + length, begin = ((end + 63) & ~UINT64_C(63)) + PABAL__STREAM_FIRST; /* of the next header */
+	uint64_t apart = begin - (writer->next + pabal__stream_cells(length)), after = pabal__stream_after(begin, 0);
+	uint64_t sequence = pabal__writer_sequence(writer);
+
+	return (struct pabal__spot){ .header = pabal__stream_header(writer->ring, writer->next),
+				     .behind = pabal__stream_header(writer->ring, after),
+				     .after = after,
+				     .sequence = sequence,
+				     .length = length,
+				     .word = pabal__stream_word(sequence, apart / 16, length),
+				     .alone = true };
+}
+
+struct pabal__spot pabal__writer_spot_apart(const struct pabal__writer *writer, uint64_t length)
+{
+	struct pabal__spot spot = spot_apart(writer, length);
+
+	return __builtin_expect(spot.after <= writer->limit, 1) ? spot : pabal__writer_spot(writer, length);
+}
+
+void pabal__writer_prepare(struct pabal__writer *writer, uint64_t length)
+{
+	struct pabal__spot spot = spot_apart(writer, length);
+	uint64_t line = (writer->next | 63) + 1, end = writer->next + 8 + length;
+
+	atomic_store_explicit(spot.header, ~spot.sequence << 32, memory_order_relaxed);            /* relaxed: as in settle */
+	for (; line < end && (line + 64 <= writer->limit || PABAL__FAULT(OWN_UNREAD)); line += 64) /* relaxed: for nobody */
+		atomic_store_explicit(pabal__stream_header(writer->ring, line), 0, memory_order_relaxed);
+	if (__builtin_expect(spot.after > writer->limit, 0))
+		return;
+	pabal__spot_settle(&spot);
+	writer->ready = spot;
 }
 
 /* How far the peer has read by now. */

@@ -30,7 +30,7 @@ enum {
 	PABAL__STREAM_FIRST = 8,   /* offset of the first header: payloads are aligned to 16 bytes */
 };
 
-#define PABAL__STREAM_MAGIC UINT64_C(0x334b4e494c424150) /* "PABLINK3" */
+#define PABAL__STREAM_MAGIC UINT64_C(0x344b4e494c424150) /* "PABLINK4" */
 #define PABAL__STREAM_MEMORY_MAX (UINT64_C(1) << 40)     /* bytes of an arena; as large as a mailbox's memory may be */
 
 #ifdef PABAL_TEST
@@ -51,7 +51,7 @@ struct pabal__half {
 	_Alignas(128) _Atomic uint64_t position;  /* how far the owner has read the other side's ring */
 	_Alignas(128) _Atomic uint64_t arm;       /* what the owner wants to be woken for, number:32 | wants:32 (wait/doorbell.h) */
 	_Atomic uint32_t state;                   /* PABAL__HALF_...; on the same line: whoever sends reads both */
-	_Atomic uint32_t pauses;                  /* before the first look for an answer, in force for both; of one of the two (wait/patience.h) */
+	_Atomic uint32_t delay;                   /* before the first look for an answer, in force for both; of one of the two (wait/patience.h) */
 	_Alignas(128) _Atomic uint64_t ring_word; /* the last arm of the other side that the owner rang, its number */
 	_Alignas(128) _Atomic uint32_t released
 		[PABAL__STREAM_TICKETS]; /* the last use of each of the other side's tickets that the owner has released; see pabal__stream_word_of() */
@@ -64,7 +64,7 @@ enum pabal__half_state {
 	PABAL__HALF_FENCES = 2, /* the owner has no membarrier: it fences after each message, so that the one who sleeps needs none */
 };
 
-/* What lies in the ring, told by each header: sequence:32 | kind:4 | apart:2 | length:26. The next header lies behind the content and so many cells more. */
+/* What lies in the ring, told by each header: sequence:32 | kind:4 | apart:3 | length:25. The next header lies behind the content and so many cells more. */
 enum pabal__stream_kind {
 	PABAL__STREAM_DATA = 1,  /* length bytes of payload */
 	PABAL__STREAM_EXTRA = 2, /* struct pabal__stream_extra, then the payload */
@@ -86,6 +86,16 @@ struct pabal__stream_place {
 	uint64_t reserved; /* anything */
 };
 
+/* Where the next message goes, worked out once. */
+struct pabal__spot {
+	_Atomic uint64_t *header;
+	_Atomic uint64_t *behind; /* the header of the one after it */
+	uint64_t after;           /* its position */
+	uint64_t sequence, length;
+	uint64_t word; /* pabal__stream_word() */
+	bool alone;    /* pabal__writer_spot_apart() */
+};
+
 /* The writing end; private to the process. One thread at a time. */
 struct pabal__writer {
 	unsigned char *ring;              /* ours */
@@ -98,6 +108,7 @@ struct pabal__writer {
 	_Atomic uint64_t
 		sequence; /* of the next message or skip; the header bears the low half. Atomic for who receives in another thread, see model/link.h */
 	uint64_t skips;
+	struct pabal__spot ready; /* of the next message, if that is an answer as long as the last one; its sequence is 0 if there was none */
 };
 
 /* The reading end. */
@@ -146,9 +157,9 @@ static inline size_t pabal__stream_offset(uint64_t position)
 }
 
 enum {
-	PABAL__STREAM_LENGTH_BITS = 26,
+	PABAL__STREAM_LENGTH_BITS = 25,
 	PABAL__STREAM_LENGTH_MASK = (1 << PABAL__STREAM_LENGTH_BITS) - 1,
-	PABAL__STREAM_APART_MAX = 3,
+	PABAL__STREAM_APART_MAX = 7,
 	PABAL__STREAM_APART_MASK = PABAL__STREAM_APART_MAX << PABAL__STREAM_LENGTH_BITS,
 };
 
@@ -201,45 +212,43 @@ static inline unsigned char *pabal__writer_content(struct pabal__writer *writer)
 	return writer->ring + pabal__stream_offset(writer->next) + 8;
 }
 
-/* Where the next message goes, worked out once. */
-struct pabal__spot {
-	_Atomic uint64_t *header;
-	_Atomic uint64_t *behind; /* the header of the one after it */
-	uint64_t after;           /* its position */
-	uint64_t sequence, length;
-	uint64_t apart; /* cells between the content and that header */
-	bool alone;     /* pabal__writer_spot_apart() */
-};
+/* What a message will have in its header, but for its kind. */
+static inline uint64_t pabal__stream_word(uint64_t sequence, uint64_t apart, uint64_t length)
+{
+	return sequence << 32 | apart << PABAL__STREAM_LENGTH_BITS | length;
+}
 
 static inline struct pabal__spot pabal__writer_spot(const struct pabal__writer *writer, uint64_t length)
 {
-	uint64_t after = pabal__stream_after(writer->next, pabal__stream_cells(length));
+	uint64_t after = pabal__stream_after(writer->next, pabal__stream_cells(length)), sequence = pabal__writer_sequence(writer);
 
 	return (struct pabal__spot){ .header = pabal__stream_header(writer->ring, writer->next),
 				     .behind = pabal__stream_header(writer->ring, after),
 				     .after = after,
-				     .sequence = pabal__writer_sequence(writer),
-				     .length = length };
+				     .sequence = sequence,
+				     .length = length,
+				     .word = pabal__stream_word(sequence, 0, length) };
 }
 
 /*
- * The same, but the message after it is to begin a line: for who asks and answers. A line with the end of one message and the header of the next one is taken away from its writer when the former is read, and has to be asked for when the
- * latter is written. Where each message has lines of its own, and these are made the writer's own right after the message before, while it waits, there is nothing to ask for. Not where the limit is near.
+ * The same, but the message after it is to begin a line of which nothing is this one's: for who asks and answers. A line with the end of one message and the header of the next one is taken away from its writer when the former is read, and
+ * has to be asked for when the latter is written. Where each message has lines of its own, and these are made the writer's own right after the message before, while it waits, there is nothing to ask for. Not where the limit is near.
  */
-static inline struct pabal__spot pabal__writer_spot_apart(const struct pabal__writer *writer, uint64_t length)
-{
-	uint64_t cells = pabal__stream_cells(length), more = (PABAL__STREAM_FIRST - writer->next - cells) % 64;
-	uint64_t after = pabal__stream_after(writer->next, cells + more);
+struct pabal__spot pabal__writer_spot_apart(const struct pabal__writer *writer, uint64_t length);
 
-	if (__builtin_expect(after > writer->limit, 0))
-		return pabal__writer_spot(writer, length);
-	return (struct pabal__spot){ .header = pabal__stream_header(writer->ring, writer->next),
-				     .behind = pabal__stream_header(writer->ring, after),
-				     .after = after,
-				     .sequence = pabal__writer_sequence(writer),
-				     .length = length,
-				     .apart = more / 16,
-				     .alone = true };
+/* The same, settled, if it was worked out already (pabal__writer_prepare()): the message is as long as the last one, and nothing was published since. NULL: it was not. */
+static inline const struct pabal__spot *pabal__writer_ready(const struct pabal__writer *writer, uint64_t length)
+{
+	const struct pabal__spot *spot = &writer->ready;
+
+	return __builtin_expect(spot->length == length && spot->sequence == pabal__writer_sequence(writer), 1) ? spot : NULL;
+}
+
+/* Somebody else has written there. */
+static inline void pabal__writer_unready(struct pabal__writer *writer)
+{
+	if (!PABAL__FAULT(STALE_READY))
+		writer->ready.sequence = 0; /* no message has that number */
 }
 
 /*
@@ -260,9 +269,14 @@ static inline void pabal__spot_settle(const struct pabal__spot *spot)
 		atomic_store_explicit(spot->behind, ~next << 32, memory_order_relaxed);
 }
 
+static inline unsigned char *pabal__spot_content(const struct pabal__spot *spot)
+{
+	return (unsigned char *)(spot->header + 1);
+}
+
 static inline unsigned char *pabal__spot_begin(const struct pabal__spot *spot)
 {
-	unsigned char *content = (unsigned char *)(spot->header + 1);
+	unsigned char *content = pabal__spot_content(spot);
 
 	if (spot->alone || (uintptr_t)(content + spot->length - 1) / 64 != (uintptr_t)spot->behind / 64)
 		pabal__spot_settle(spot);
@@ -277,10 +291,12 @@ static inline unsigned char *pabal__spot_begin(const struct pabal__spot *spot)
  *
  * What is stored matters to nobody: whole lines, of what neither the reader has to read nor a loan lies in, and no header begins a line.
  */
-static inline void pabal__writer_own(struct pabal__writer *writer, uint64_t after)
+static inline void pabal__writer_own(struct pabal__writer *writer)
 {
-	uint64_t line = (after | 63) + 1, end = after + 2 * (uint64_t)PABAL__STREAM_AHEAD;
+	uint64_t line = (writer->next | 63) + 1, end = writer->next + 2 * (uint64_t)PABAL__STREAM_AHEAD;
 
+	if (writer->next + PABAL__STREAM_AHEAD <= writer->owned)
+		return;
 	if (line < writer->owned)
 		line = writer->owned;
 	if (end > writer->limit && !PABAL__FAULT(OWN_UNREAD))
@@ -290,29 +306,30 @@ static inline void pabal__writer_own(struct pabal__writer *writer, uint64_t afte
 	writer->owned = line;
 }
 
-/* The header of the next message and the lines that it takes, if it is as long as this one: the same for who asks and answers. What lies at the header's place was looked at; the reader does not wait for this either. */
-static inline void pabal__writer_own_next(struct pabal__writer *writer, const struct pabal__spot *spot)
+/* The commit: publish the message whose content is there, whose spot was begun or settled, and for which there is room. */
+static inline void pabal__writer_commit(struct pabal__writer *writer, const struct pabal__spot *spot, enum pabal__stream_kind kind)
 {
-	uint64_t line = (spot->after | 63) + 1, end = spot->after + 8 + spot->length;
+	uint64_t after = spot->after, sequence = spot->sequence;
 
-	atomic_store_explicit(spot->behind, ~(spot->sequence + 1) << 32, memory_order_relaxed);    /* relaxed: as in settle */
-	for (; line < end && (line + 64 <= writer->limit || PABAL__FAULT(OWN_UNREAD)); line += 64) /* relaxed: for nobody */
-		atomic_store_explicit(pabal__stream_header(writer->ring, line), 0, memory_order_relaxed);
+	/* release: the content is there; pairs with the acquire in pabal__reader_look() */
+	atomic_store_explicit(spot->header, spot->word | (uint32_t)kind << 28,
+			      PABAL__FAULT(HEADER_RELAXED) ? memory_order_relaxed : memory_order_release);
+	writer->next = after;
+	atomic_store_explicit(&writer->sequence, sequence + 1, memory_order_relaxed); /* as pabal__writer_sequence() */
 }
 
-/* The commit: publish the message whose content is there, whose spot was begun or settled, and for which there is room. */
+/* The same, of a message of a stream: the lines ahead are made the writer's own. */
 static inline void pabal__writer_publish(struct pabal__writer *writer, const struct pabal__spot *spot, enum pabal__stream_kind kind)
 {
-	/* release: the content is there; pairs with the acquire in pabal__reader_look() */
-	atomic_store_explicit(spot->header, spot->sequence << 32 | (uint32_t)kind << 28 | spot->apart << PABAL__STREAM_LENGTH_BITS | spot->length,
-			      PABAL__FAULT(HEADER_RELAXED) ? memory_order_relaxed : memory_order_release);
-	writer->next = spot->after;
-	atomic_store_explicit(&writer->sequence, spot->sequence + 1, memory_order_relaxed); /* as pabal__writer_sequence() */
-	if (__builtin_expect(spot->alone, 0))
-		pabal__writer_own_next(writer, spot);
-	else if (spot->after + PABAL__STREAM_AHEAD > writer->owned)
-		pabal__writer_own(writer, spot->after);
+	pabal__writer_commit(writer, spot, kind);
+	pabal__writer_own(writer);
 }
+
+/*
+ * After a message that lies apart, while its writer waits: work out where the next one goes, if it is as long, and make its lines the writer's own. What lies at its header's place was looked at; the reader does not wait for what is stored
+ * there now either.
+ */
+void pabal__writer_prepare(struct pabal__writer *writer, uint64_t length);
 
 /* How many were published. */
 static inline uint64_t pabal__writer_messages(const struct pabal__writer *writer)
@@ -326,7 +343,7 @@ void pabal__writer_overtake(struct pabal__writer *writer, uint64_t cells);
 /* The gap is no longer in use. */
 void pabal__writer_close_gap(struct pabal__writer *writer);
 
-/* The low half of the next header, kind:4 | apart:2 | length:26; 0: nothing is there. */
+/* The low half of the next header, kind:4 | apart:3 | length:25; 0: nothing is there. */
 static inline uint32_t pabal__reader_look(const struct pabal__reader *reader)
 {
 	/* acquire: pairs with the release in pabal__writer_publish() */
@@ -400,15 +417,20 @@ static inline void pabal__reader_expect(struct pabal__reader *reader)
 		__builtin_prefetch(pabal__reader_content(reader) + 56);
 }
 
-/*
- * Who looks when the message should just be there fetches what lies behind its header's line as well, if it is as long as the last one. It comes in any case, but the processor does not expect to find a message, and asks for the rest only when
- * it has the header. Measured: up to a tenth of the round trip of 64 bytes.
- */
-static inline void pabal__reader_fetch(const struct pabal__reader *reader)
+/* Where the next message ends, if it is as long as the last one. */
+static inline uint64_t pabal__reader_expected_end(const struct pabal__reader *reader)
 {
 	uint32_t length = reader->length < PABAL__STREAM_INLINE_MAX ? reader->length : PABAL__STREAM_INLINE_MAX; /* that of a skip may be anything */
-	uint64_t end = reader->next + 8 + length;
 
+	return reader->next + 8 + length;
+}
+
+/*
+ * Who looks when the message should just be there fetches what lies behind its header's line as well, up to where it ends. It comes in any case, but the processor does not expect to find a message, and asks for the rest only when
+ * it has the header. Measured: up to a tenth of the round trip of 64 bytes.
+ */
+static inline void pabal__reader_fetch(const struct pabal__reader *reader, uint64_t end)
+{
 	for (uint64_t line = (reader->next | 63) + 1; line < end; line += 64)
 		__builtin_prefetch(reader->ring + pabal__stream_offset(line));
 }

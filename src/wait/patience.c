@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * wait/patience.c - how many pauses before the first look are best: by trying.
+ * wait/patience.c - which delay before the first look is best: by trying.
  */
 #include "wait/patience.h"
 
 enum {
 	FIRST = 8,           /* windows until the first trial. A guess: who exchanges 250 messages may well exchange more */
-	INTERVAL_MIN = 64,   /* between two trials, while their results differ; a trial takes 20 to 40 windows */
+	INTERVAL_MIN = 64,   /* between two trials, while their results differ; a trial takes 50 to 63 windows */
 	INTERVAL_MAX = 2048, /* while they do not: some 20 ms. A virtual machine moves its CPUs each few seconds */
 	STRANGE = 16,        /* windows in a row that are out of the ordinary are the new ordinary */
 	LONGEST = 1 << 30,   /* ticks; twice as much is still a number */
 	GAIN = 16,           /* patience has to gain more than one part of so many: else it is noise */
 };
 
-static const uint32_t ladder[PABAL__PATIENCE_RUNGS] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, PABAL__PATIENCE_MAX };
+/* In pauses. */
+static const uint32_t ladder[PABAL__PATIENCE_RUNGS] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, PABAL__PATIENCE_MAX / PABAL__PATIENCE_A_PAUSE };
 
-_Static_assert(PABAL__PATIENCE_PASSES == 3, "middle() is of three");
+_Static_assert(PABAL__PATIENCE_PASSES == 3, "typical() is of three");
+_Static_assert(PABAL__PATIENCE_RUNGS >= 2 * PABAL__PATIENCE_A_PAUSE, "as many are tried in the end");
 
-static uint32_t middle(const uint32_t ticks[PABAL__PATIENCE_PASSES])
+/* What a window takes. */
+static uint32_t typical(const struct pabal__patience *patience, uint32_t rung)
 {
+	const uint32_t *ticks = patience->ticks[rung];
 	uint32_t a = ticks[0], b = ticks[1], c = ticks[2], low = a < b ? a : b, high = a < b ? b : a;
 
 	return c < low ? low : c > high ? high : c;
@@ -27,36 +31,67 @@ static uint32_t middle(const uint32_t ticks[PABAL__PATIENCE_PASSES])
 static void set(struct pabal__patience *patience, uint32_t rung)
 {
 	patience->rung = rung;
-	patience->pauses = ladder[rung];
+	patience->delay = patience->tried[rung];
 }
 
-static void choose(struct pabal__patience *patience)
+/* The rung that takes least, and less than @least; 0: none does. */
+static uint32_t best_of(const struct pabal__patience *patience, uint32_t least)
 {
-	uint32_t none = middle(patience->ticks[0]), least = none - none / GAIN, best = 0, before = patience->chosen;
+	uint32_t best = 0;
 
 	for (uint32_t rung = 1; rung < patience->rungs; rung++) {
-		uint32_t ticks = middle(patience->ticks[rung]);
+		uint32_t ticks = typical(patience, rung);
 
 		if (ticks < least) {
 			least = ticks;
 			best = rung;
 		}
 	}
-	if (best > before + 1 || before > best + 1 || !patience->interval)
+	return best;
+}
+
+static bool is_beside(uint32_t a, uint32_t b)
+{
+	return a <= b + PABAL__PATIENCE_A_PAUSE && b <= a + PABAL__PATIENCE_A_PAUSE;
+}
+
+static void choose(struct pabal__patience *patience)
+{
+	uint32_t none = typical(patience, 0), best = best_of(patience, none - none / GAIN), delay = patience->tried[best];
+
+	if (!is_beside(delay, patience->chosen) || !patience->interval)
 		patience->interval = INTERVAL_MIN;
 	else if (patience->interval < INTERVAL_MAX)
 		patience->interval *= 2;
-	patience->chosen = best;
-	patience->usual = best ? least : none;
-	patience->trying = false;
+	patience->chosen = delay;
+	patience->usual = typical(patience, best);
+	patience->stage = PABAL__PATIENCE_KEEP;
 	patience->windows = patience->strange = 0;
 	set(patience, best);
 }
 
+/* First whole pauses. */
 static void begin(struct pabal__patience *patience)
 {
-	patience->trying = true;
+	for (uint32_t rung = 0; rung < PABAL__PATIENCE_RUNGS; rung++)
+		patience->tried[rung] = ladder[rung] * PABAL__PATIENCE_A_PAUSE;
+	patience->stage = PABAL__PATIENCE_ROUGH;
 	patience->rungs = PABAL__PATIENCE_RUNGS;
+	patience->pass = 0;
+	set(patience, 0);
+}
+
+/* Then the quarters around the best of these, and none, which was tried as well. */
+static void refine(struct pabal__patience *patience)
+{
+	uint32_t around = patience->tried[best_of(patience, UINT32_MAX)];
+
+	if (!around) /* none gains anything, or less than a pause might */
+		around = PABAL__PATIENCE_A_PAUSE;
+	patience->rungs = 1;
+	for (uint32_t delay = around + 1 - PABAL__PATIENCE_A_PAUSE; delay < around + PABAL__PATIENCE_A_PAUSE && delay <= PABAL__PATIENCE_MAX; delay++)
+		patience->tried[patience->rungs++] = delay;
+	patience->stage = PABAL__PATIENCE_FINE;
 	patience->pass = 0;
 	set(patience, 0);
 }
@@ -66,7 +101,8 @@ static bool is_enough(const struct pabal__patience *patience)
 {
 	uint32_t twice = 2 * patience->ticks[0][0], rung = patience->rung;
 
-	return patience->pass == 0 && rung >= 2 && patience->ticks[rung][0] > twice && patience->ticks[rung - 1][0] > twice;
+	return patience->stage == PABAL__PATIENCE_ROUGH && patience->pass == 0 && rung >= 2 && patience->ticks[rung][0] > twice &&
+	       patience->ticks[rung - 1][0] > twice;
 }
 
 static void try_next(struct pabal__patience *patience, uint32_t took)
@@ -78,10 +114,12 @@ static void try_next(struct pabal__patience *patience, uint32_t took)
 		set(patience, patience->rung + 1);
 		return;
 	}
-	if (++patience->pass == PABAL__PATIENCE_PASSES)
-		choose(patience);
-	else
+	if (++patience->pass < PABAL__PATIENCE_PASSES)
 		set(patience, 0);
+	else if (patience->stage == PABAL__PATIENCE_ROUGH)
+		refine(patience);
+	else
+		choose(patience);
 }
 
 /* Not what it was when it was chosen: the CPUs have moved, or the two do something else. */
@@ -110,8 +148,8 @@ void pabal__patience_window(struct pabal__patience *patience, uint64_t ticks)
 		return;
 	if (took > LONGEST)
 		took = LONGEST;
-	if (patience->trying)
-		try_next(patience, (uint32_t)took);
-	else
+	if (patience->stage == PABAL__PATIENCE_KEEP)
 		hold(patience, (uint32_t)took);
+	else
+		try_next(patience, (uint32_t)took);
 }

@@ -17,14 +17,16 @@ static const struct { /* NOLINT(clang-analyzer-optin.performance.Padding): the c
 	enum pabal__fault fault;
 	const char *name, *operation, *invariant;
 	uint32_t size, fills, peers, stride;
-	bool stop;
+	bool stop, patient;
 } faults[] = {
-	{ PABAL__FAULT_COMMIT_BEFORE_FILL, "COMMIT_BEFORE_FILL", "send", "torn", 64, BIT(SOME), BIT(LATE), 1, false },
-	{ PABAL__FAULT_COMMIT_BEFORE_FILL, "COMMIT_BEFORE_FILL", "send", "torn", 5000, BIT(EMPTY), BIT(LATE), 1, false },
-	{ PABAL__FAULT_FDS_LATE, "FDS_LATE", "send-fd", "torn", 64, BIT(EMPTY), BIT(TAKES), 1, false },
-	{ PABAL__FAULT_END_FIRST, "END_FIRST", "send", "lost", 5000, BIT(EMPTY), BIT(RECEIVES), 1, false },
-	{ PABAL__FAULT_LET_GO_FIRST, "LET_GO_FIRST", "receive", "lost", 64, BIT(FULL), 0, 1, true },
-	{ PABAL__FAULT_NO_CLOSE_WORD, "NO_CLOSE_WORD", "close", "wrong_end", 64, BIT(EMPTY), 0, 31, true },
+	{ PABAL__FAULT_COMMIT_BEFORE_FILL, "COMMIT_BEFORE_FILL", "send", "torn", 64, BIT(SOME), BIT(LATE), 1, false, false },
+	{ PABAL__FAULT_COMMIT_BEFORE_FILL, "COMMIT_BEFORE_FILL", "send", "torn", 5000, BIT(EMPTY), BIT(LATE), 1, false, false },
+	{ PABAL__FAULT_FDS_LATE, "FDS_LATE", "send-fd", "torn", 64, BIT(EMPTY), BIT(TAKES), 1, false, false },
+	{ PABAL__FAULT_END_FIRST, "END_FIRST", "send", "lost", 5000, BIT(EMPTY), BIT(RECEIVES), 1, false, false },
+	{ PABAL__FAULT_LET_GO_FIRST, "LET_GO_FIRST", "receive", "lost", 64, BIT(FULL), 0, 1, true, false },
+	{ PABAL__FAULT_STALE_READY, "STALE_READY", "loan-part", "lost", 64, BIT(EMPTY), BIT(LATE), 1, false, true },
+	{ PABAL__FAULT_STALE_READY, "STALE_READY", "cancel-send", "lost", 64, BIT(EMPTY), BIT(LATE), 1, false, true },
+	{ PABAL__FAULT_NO_CLOSE_WORD, "NO_CLOSE_WORD", "close", "wrong_end", 64, BIT(EMPTY), 0, 31, true, false },
 };
 
 static int run(size_t i, enum pabal__fault on, struct link_scene *scene)
@@ -36,6 +38,7 @@ static int run(size_t i, enum pabal__fault on, struct link_scene *scene)
 				  .fills = faults[i].fills,
 				  .peers = faults[i].peers,
 				  .stop = faults[i].stop,
+				  .patient = faults[i].patient,
 				  .distinct = true,
 				  .quiet = on != PABAL__FAULT_NONE };
 	int r;

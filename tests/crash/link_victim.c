@@ -40,6 +40,40 @@ static int run_loan_commit(struct link_side *victim)
 	return r;
 }
 
+/* A loan longer than the message, full of what looks like the header of the message after it. */
+static int lend_forged(struct link_side *victim)
+{
+	enum { MORE = 256 };
+	uint64_t forged = (uint64_t)(uint32_t)(victim->link->sending.writer.sequence + 1) << 32 | (uint64_t)PABAL__STREAM_DATA << 28 | 8;
+	int r = pabal_link_loan(victim->link, victim->size + MORE, &victim->loan, PABAL_NOWAIT);
+
+	for (size_t i = 0; r == 0 && i < (victim->size + MORE) / sizeof forged; i++)
+		((uint64_t *)victim->loan.data)[i] = forged;
+	return r;
+}
+
+static int run_loan_part(struct link_side *victim)
+{
+	int r = lend_forged(victim);
+
+	if (r < 0)
+		return r;
+	memcpy(victim->loan.data, victim->buffer, victim->size);
+	r = pabal_link_commit(victim->link, &victim->loan, victim->size, PABAL_NOWAIT);
+	if (r < 0)
+		pabal_link_cancel(victim->link, &victim->loan);
+	return r;
+}
+
+static int run_cancel_send(struct link_side *victim)
+{
+	int r = lend_forged(victim);
+
+	if (r == 0)
+		r = pabal_link_cancel(victim->link, &victim->loan);
+	return r < 0 ? r : run_send(victim);
+}
+
 static int receive(struct link_side *victim, int64_t timeout_ns)
 {
 	return pabal_link_receive(victim->link, victim->buffer, sizeof victim->buffer, &victim->got_size, timeout_ns);
@@ -122,6 +156,8 @@ const struct link_operation link_operations[] = {
 	{ "send-waits", LINK_COMMITS | LINK_WAITS, 1u << LINK_LATE, 1u << LINK_FULL, NULL, run_send_waits },
 	{ "send-fd", LINK_COMMITS, 1u << LINK_TAKES | 1u << LINK_LATE, STATES, NULL, run_send_fd },
 	{ "loan-commit", LINK_COMMITS, ALL, STATES, NULL, run_loan_commit },
+	{ "loan-part", LINK_COMMITS, ALL, STATES, NULL, run_loan_part },
+	{ "cancel-send", LINK_COMMITS, ALL, STATES, NULL, run_cancel_send },
 	{ "receive", LINK_FROM_PEER, SENDER | 1u << LINK_RECEIVES, STATES | 1u << LINK_FULL, NULL, run_receive },
 	{ "receive-waits", LINK_FROM_PEER | LINK_WAITS, 1u << LINK_RECEIVES | 1u << LINK_LATE, 1u << LINK_EMPTY, NULL, run_receive_waits },
 	{ "take-release", LINK_FROM_PEER, SENDER | 1u << LINK_POLLS, STATES | 1u << LINK_FULL, NULL, run_take_release },
@@ -193,11 +229,15 @@ static void go_on(struct link_scene *scene, struct link_side *victim)
 		pabal_link_close(victim->link);
 }
 
-/* As after many messages that were asked and answered: the next one answers. */
-static void be_patient(pabal_link *link)
+/* As after many messages that were asked and answered: the next one answers, and is as long as the last one was. */
+static void be_patient(pabal_link *link, size_t size)
 {
-	link->sending.pauses = 1;
+	link->flags |= PABAL_SINGLE_THREAD; /* whatever the driver was before it forked */
+	link->bell.peer_life = link_pair_life();
+	link->sending.delay = 1;
 	link->sending.answered = link->receiving.reader.sequence - 1;
+	link->sending.ask_at = link->sending.writer.sequence + 2; /* the peer's life word is believed once more */
+	pabal__writer_prepare(&link->sending.writer, size <= PABAL_LINK_INLINE_MAX ? size : (size_t)PABAL__LINK_ENTRY);
 }
 
 _Noreturn void link_be_victim(struct link_scene *scene)
@@ -216,7 +256,7 @@ _Noreturn void link_be_victim(struct link_scene *scene)
 	if (r == 0 && scene->operation->prepare)
 		r = scene->operation->prepare(&victim);
 	if (scene->patient)
-		be_patient(victim.link);
+		be_patient(victim.link, victim.size);
 	scene->shared->victim_sent = victim.next_sent - 1;
 	link_content(victim.next_sent, victim.buffer, victim.size);
 	scene->shared->victim_ready = r < 0 ? r : 1;

@@ -65,14 +65,6 @@ static const _Atomic uint64_t *life_of(pid_t pid)
 	return word;
 }
 
-static const _Atomic uint64_t *no_marks(void)
-{
-	void *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	assert_true(page != MAP_FAILED);
-	return page;
-}
-
 /* What this side has of the peer's life page: nothing, the page, or one that says for ever that it lives. */
 enum life { LIFE_UNKNOWN, LIFE_KNOWN, LIFE_LIES };
 
@@ -88,7 +80,7 @@ static pid_t start(uint32_t messages, bool receives, bool closes, pabal_link **r
 	run->closes = closes;
 	link_pair_make(&run->pair, 1 << 20, 1 << 20);
 	pid = child_start(peer, NULL);
-	run->pair.parts[0].peer_life = life == LIFE_KNOWN ? life_of(pid) : life == LIFE_LIES ? no_marks() : NULL;
+	run->pair.parts[0].peer_life = life == LIFE_KNOWN ? life_of(pid) : life == LIFE_LIES ? link_pair_life() : NULL;
 	*ret_link = link_pair_open(&run->pair, 0, pid, 0);
 	assert_true(eventually_at_least(&run->ready, 1));
 	return pid;

@@ -310,11 +310,11 @@ static void *scribble(void *data)
 		else if (dice == 3)
 			atomic_store(&half->released[pabal__stream_word_of(next_random(&random) % 16)], (uint32_t)nasty(&random));
 		else if (dice == 12)
-			atomic_store(&half->pauses, (uint32_t)nasty(&random));
+			atomic_store(&half->delay, (uint32_t)nasty(&random));
 		else if (dice < 8) /* a header that the victim may be waiting for */
 			atomic_store((_Atomic uint64_t *)(void *)(half->ring + 8 + (size_t)(next_random(&random) % 64) * 16),
 				     (uint64_t)(PABAL__STREAM_SEQUENCE + next_random(&random) % 64) << 32 | (next_random(&random) % 6) << 28 |
-					     (next_random(&random) % 4) << PABAL__STREAM_LENGTH_BITS | (nasty(&random) & 0xfff));
+					     (next_random(&random) % 8) << PABAL__STREAM_LENGTH_BITS | (nasty(&random) & 0xfff));
 		else
 			atomic_store(cell, nasty(&random));
 		atomic_fetch_add(&scribbles, 1);

@@ -111,6 +111,14 @@ void link_pair_close_shared(struct link_pair *pair, pabal_link *links[2])
 	pabal_link_close(links[1]);
 }
 
+const _Atomic uint64_t *link_pair_life(void)
+{
+	void *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(page != MAP_FAILED);
+	return page;
+}
+
 void link_pair_default(uint32_t flags, pabal_link *ret_links[2])
 {
 	struct link_pair pair;

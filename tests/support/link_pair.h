@@ -15,6 +15,9 @@ struct link_pair {
 /* What both sides need. memory_max: of each side. */
 void link_pair_make(struct link_pair *pair, uint64_t max_first, uint64_t max_second);
 
+/* For peer_life: the page of a process that lives, whatever happens. Without one, most short ways are not gone. */
+const _Atomic uint64_t *link_pair_life(void);
+
 /* One side, in a process of its own; the other side's things are closed here. @peer: the pid of the other side. */
 pabal_link *link_pair_open(struct link_pair *pair, int side, pid_t peer, uint32_t flags);
 

@@ -159,8 +159,8 @@ static void patient_ones(void **state)
 	link_pair_make(&pair, 1 << 20, 1 << 20);
 	pair.parts[0].patient = true;
 	link_pair_shared(&pair, PABAL_SINGLE_THREAD, links);
-	links[0]->receiving.patience.pauses = 2;
-	atomic_store(&links[0]->mine->pauses, 2);
+	links[0]->receiving.patience.delay = 2;
+	atomic_store(&links[0]->mine->delay, 2);
 	for (int i = 0; i < 2; i++)
 		pthread_create(&threads[i], NULL, talk, &sides[i]);
 	for (int i = 0; i < 2; i++)

@@ -59,6 +59,12 @@ static void expect_sound_arena(const struct pabal__arena *arena)
 	assert_int_equal(kept, arena->kept);
 }
 
+static void send_block(struct pabal__arena *arena, uint32_t node, uint64_t size, struct pabal__stream_place *ret_place)
+{
+	pabal__arena_send(arena, node, size, ret_place);
+	pabal__arena_sent(arena, node);
+}
+
 static void any_order(void **state)
 {
 	struct pabal__stream_place places[OUT];
@@ -77,7 +83,7 @@ static void any_order(void **state)
 			assert_true(r == 0 || r == 1);
 			kinds[i] = r == 0;
 		} else if (kinds[i] == 1 && next_random(&random) % 4) {
-			pabal__arena_send(&fixture.arena, nodes[i], fixture.books->nodes[nodes[i]].size, &places[i]);
+			send_block(&fixture.arena, nodes[i], fixture.books->nodes[nodes[i]].size, &places[i]);
 			assert_true(pabal__arena_holds(MEMORY, &places[i]));
 			kinds[i] = 2;
 			sent++;
@@ -118,7 +124,7 @@ static void every_ticket_is_out(void **state)
 	for (int round = 0; round < 6; round++) { /* over the wrap of the uses */
 		for (int i = 0; i < PABAL__STREAM_TICKETS; i++) {
 			assert_int_equal(pabal__arena_allocate(&fixture.arena, 64, &node), 0);
-			pabal__arena_send(&fixture.arena, node, 64, &places[i]);
+			send_block(&fixture.arena, node, 64, &places[i]);
 		}
 		assert_int_equal(pabal__arena_allocate(&fixture.arena, 64, &node), 1);
 		for (int i = 0; i < PABAL__STREAM_TICKETS; i++) {
@@ -141,7 +147,7 @@ static void nonsense_is_told(void **state)
 	(void)state;
 	set_up(&fixture, 4096);
 	assert_int_equal(pabal__arena_allocate(&fixture.arena, 4096, &node), 0);
-	pabal__arena_send(&fixture.arena, node, 4096, &place);
+	send_block(&fixture.arena, node, 4096, &place);
 	assert_int_equal(pabal__arena_reclaim(&fixture.arena), 0);
 	assert_int_equal(pabal__arena_allocate(&fixture.arena, 1, &node), 1);
 	atomic_store(&fixture.peer->released[pabal__stream_word_of(place.ticket)], place.use + 1);
