@@ -106,12 +106,11 @@ struct pabal__link_sending {
 	struct pabal__writer writer;
 	struct pabal__life life;
 	struct pabal__doorbell_spin spin;
-	_Atomic uint32_t
-		delay; /* before a look for an answer, see wait/patience.h; while there are any, answers lie apart. Written by who receives: a hint */
-	uint64_t answered;  /* the peer's messages that were received before the last one that lies apart: their sequence */
-	uint64_t ask_at;    /* up to this sequence number the peer's life word is believed */
-	uint32_t fd_lots;   /* sent so far */
-	uint64_t ring_loan; /* pabal__ring_loan_pack() */
+	_Atomic uint32_t delay; /* before a look for an answer; while there is one, answers lie apart. Written by who receives: a hint */
+	uint64_t answered;      /* the peer's messages that were received before the last one that lies apart: their sequence */
+	uint64_t ask_at;        /* up to this sequence number the peer's life word is believed */
+	uint32_t fd_lots;       /* sent so far */
+	uint64_t ring_loan;     /* pabal__ring_loan_pack() */
 	struct pabal__slots loans;
 	struct pabal__arena arena;
 	uint64_t backed;     /* bytes of the arena that have real memory */

@@ -4,10 +4,10 @@
  *
  * A look takes the line away from the one who is about to write it: who answers then has to ask for that line once more, and the one who waits for it gets it a journey later. Who looks for the first time when the answer has just been
  * written saves both. For two who ask and answer each other, both by spinning, that is a third of the whole. How long to wait, in pauses of the processor, is a matter of where the two CPUs lie and of what both do with a message: 2 to 4
- * where they are near each other, 5 to 8 where they are far.
+ * where they are near each other, 5 to 12 where they are far.
  *
  * It cannot be learned by each for himself: the patience of one delays the message of the other, and whatever they conclude from looks in vain, both wait longer and longer. So one of the two tries for both, and says what is in force in a
- * word of its memory, which the other one follows. It measures what matters: how long a round trip takes. Now and then it tries each number of pauses, none among them, and takes the best. Measured; see decisions/0017.
+ * word of its memory, which the other one follows. It measures what matters: how long a round trip takes. Now and then it tries each number of pauses, none among them, then the quarters around the best, and takes the best of these. Measured; see decisions/0017.
  */
 #ifndef PABAL_SRC_WAIT_PATIENCE_H
 #define PABAL_SRC_WAIT_PATIENCE_H
