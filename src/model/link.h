@@ -127,6 +127,7 @@ struct pabal__link_receiving { /* NOLINT(clang-analyzer-optin.performance.Paddin
 	struct pabal__slots leases;
 	const unsigned char *recent[2]; /* where the last two large messages began: the next one probably begins where the one before the last did */
 	uint64_t released;              /* the tickets that were released before the last time and then:32 each */
+	_Atomic uint64_t release;       /* the last one of these, and which use of it: the next large message says so */
 	uint64_t owned;                 /* what these were when the line of the former was made ours */
 	struct pabal__parked *parked, **parked_end; /* messages that arrived while somebody waited for a reply */
 	uint64_t parked_count, parked_bytes;
@@ -379,7 +380,8 @@ struct pabal__incoming {
 	uint64_t size;
 	struct pabal__stream_extra extra;
 	uint32_t ticket, use;
-	uint32_t header; /* of the ring */
+	uint64_t released; /* of a large one: what it says of those that went the other way */
+	uint32_t header;   /* of the ring */
 	bool large;
 	struct pabal__parked *parked; /* or NULL */
 	int *fds;                     /* after accept */

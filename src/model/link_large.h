@@ -22,7 +22,9 @@ static inline PABAL__SHORT_WAY void pabal__link_publish_large(struct pabal_link 
 	unsigned char *content = pabal__spot_content(spot);
 
 	/* Straight into the ring, without a copy of the place: to load together what was just stored in parts makes a processor wait until all earlier stores have gone out, the payload's among them. */
-	pabal__arena_send(&sending->arena, node, size, (struct pabal__stream_place *)(void *)(content + sizeof *extra));
+	/* acquire: what was released was read; pairs with pabal__link_note_release() */
+	pabal__arena_send(&sending->arena, node, size, atomic_load_explicit(&link->receiving.release, memory_order_acquire),
+			  (struct pabal__stream_place *)(void *)(content + sizeof *extra));
 	memcpy(content, extra, sizeof *extra);
 	pabal__writer_commit(&sending->writer, spot, PABAL__STREAM_LARGE);
 	pabal__arena_sent(&sending->arena, node);
@@ -45,7 +47,8 @@ static inline PABAL__SHORT_WAY bool pabal__link_read_extra(const unsigned char *
 static inline PABAL__SHORT_WAY bool pabal__link_read_place(const struct pabal_link *link, const unsigned char *content,
 							   struct pabal__incoming *incoming)
 {
-	uint64_t words[4] = { pabal__link_word(content, 2), pabal__link_word(content, 3), pabal__link_word(content, 4), 0 };
+	uint64_t words[4] = { pabal__link_word(content, 2), pabal__link_word(content, 3), pabal__link_word(content, 4),
+			      pabal__link_word(content, 5) };
 	struct pabal__stream_place place;
 
 	memcpy(&place, words, sizeof words);
@@ -56,6 +59,7 @@ static inline PABAL__SHORT_WAY bool pabal__link_read_place(const struct pabal_li
 	incoming->size = place.size;
 	incoming->ticket = place.ticket;
 	incoming->use = place.use;
+	incoming->released = place.released;
 	return true;
 }
 
@@ -129,9 +133,20 @@ static inline void pabal__link_expect_release(struct pabal_link *link)
 	pabal__arena_own(link->mine, (uint32_t)(receiving->released >> 32));
 }
 
-static inline void pabal__link_note_release(struct pabal_link *link, uint32_t ticket)
+static inline void pabal__link_note_release(struct pabal_link *link, uint32_t ticket, uint32_t use)
 {
 	link->receiving.released = link->receiving.released << 32 | ticket;
+	/* release: our reads are done; pairs with the acquire of who sends the next large message */
+	atomic_store_explicit(&link->receiving.release, pabal__stream_release(ticket, use), memory_order_release);
+}
+
+/* A large message came: what it says of ours. Where another thread may send, the peer's words are looked at. */
+static inline void pabal__link_note_told(struct pabal_link *link, const struct pabal__incoming *incoming)
+{
+	if (!pabal__link_alone(link))
+		return;
+	/* release: what the peer did before it sent the message was seen; pairs with the acquire in is_released(), queue/arena.c */
+	atomic_store_explicit(&link->sending.arena.told, incoming->released, memory_order_release);
 }
 
 /* Done with a large message. 0 */
@@ -139,7 +154,7 @@ static inline int pabal__link_release_large(struct pabal_link *link, uint32_t ti
 {
 	pabal__arena_release(link->mine, ticket, use);
 	if (pabal__link_alone(link)) /* a large message that is received is released without the lock */
-		pabal__link_note_release(link, ticket);
+		pabal__link_note_release(link, ticket, use);
 	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 }
 

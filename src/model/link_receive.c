@@ -246,6 +246,7 @@ static inline PABAL__SHORT_WAY int take_large(struct pabal_link *link, const str
 					      struct pabal_message *message)
 {
 	pabal__link_remember(link, incoming->data);
+	pabal__link_note_told(link, incoming);
 	pabal__reader_consume(&link->receiving.reader, incoming->header);
 	slot->state = PABAL__SLOT_ARENA;
 	slot->ticket = incoming->ticket;
@@ -407,7 +408,7 @@ static PABAL__LONG_WAY int release_block(pabal_link *link, struct pabal__slot *s
 	pabal__slots_give(&link->receiving.leases, slot);
 	forget(message);
 	pabal__arena_release(link->mine, ticket, use);
-	pabal__link_note_release(link, ticket);
+	pabal__link_note_release(link, ticket, use);
 	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 }
 

@@ -192,6 +192,8 @@ int pabal__link_sent_large(struct pabal_link *link, bool alone)
 	}
 	if (pabal__arena_reclaim_some(&link->sending.arena, RECLAIM_AFTER_COMMIT) < 0)
 		pabal__link_break(link); /* the message went; the next call says so */
+	/* relaxed: a hint, and for once: some day the number of that use comes again */
+	atomic_store_explicit(&link->sending.arena.told, 0, memory_order_relaxed);
 	if (alone)
 		pabal__arena_own_kept(&link->sending.arena, link->mine);
 	return 0;

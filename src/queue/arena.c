@@ -166,10 +166,13 @@ void pabal__arena_free(struct pabal__arena *arena, uint32_t node)
 /* 1: released, 0: not yet, -EBADMSG. A ticket's word is the last use or the one before it; before the first one it is 0. */
 static int is_released(const struct pabal__arena *arena, const struct pabal__arena_node *block)
 {
-	/* acquire: the reader has read the block; pairs with the release in pabal__arena_release() */
-	uint32_t said = atomic_load_explicit(&arena->released[pabal__stream_word_of(block->ticket)], memory_order_acquire);
-	uint32_t use = pabal__arena_last_use(arena, block->ticket);
+	uint32_t use = pabal__arena_last_use(arena, block->ticket), said;
 
+	/* acquire: the reader has read the block; pairs with who received a message that said so after it */
+	if (atomic_load_explicit(&arena->told, memory_order_acquire) == pabal__stream_release(block->ticket, use))
+		return 1; /* without a look at the peer's word: it is about to write to that line */
+	/* acquire: the same; pairs with the release in pabal__arena_release() */
+	said = atomic_load_explicit(&arena->released[pabal__stream_word_of(block->ticket)], memory_order_acquire);
 	if (said == use)
 		return 1;
 	if (said == use - 1 || said == 0 || PABAL__FAULT(RELEASED_UNCHECKED))

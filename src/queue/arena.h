@@ -40,6 +40,7 @@ struct pabal__arena_books {
 struct pabal__arena {
 	struct pabal__arena_books *books;
 	const _Atomic uint32_t *released;     /* the peer's words */
+	_Atomic uint64_t told;                /* pabal__stream_release(): what the peer's last large message said. Written by who receives */
 	uint32_t first;                       /* the node at offset 0 */
 	uint32_t spare_node, fresh_node;      /* those that were given back; from fresh_node on they were never used */
 	uint32_t spare_tickets, fresh_ticket; /* the same: how many, and from where on */
@@ -94,8 +95,9 @@ static inline uint32_t pabal__arena_last_use(const struct pabal__arena *arena, u
 	return PABAL__STREAM_USE + arena->books->uses[ticket];
 }
 
-/* The block goes out with the next message: fills in where it lies, all but what is reserved. pabal__arena_sent() is to follow. */
-static inline void pabal__arena_send(struct pabal__arena *arena, uint32_t node, uint64_t size, struct pabal__stream_place *ret_place)
+/* The block goes out with the next message: fills in where it lies, and @released. pabal__arena_sent() is to follow. */
+static inline void pabal__arena_send(struct pabal__arena *arena, uint32_t node, uint64_t size, uint64_t released,
+				     struct pabal__stream_place *ret_place)
 {
 	const struct pabal__arena_node *block = pabal__arena_node_at(arena, node);
 
@@ -105,6 +107,7 @@ static inline void pabal__arena_send(struct pabal__arena *arena, uint32_t node, 
 	ret_place->size = size;
 	ret_place->ticket = block->ticket;
 	ret_place->use = pabal__arena_last_use(arena, block->ticket);
+	ret_place->released = released;
 }
 
 /* It went out: it is given back when the peer says so. */

@@ -83,8 +83,15 @@ struct pabal__stream_extra {
 struct pabal__stream_place {
 	uint64_t offset, size; /* in the arena, bytes */
 	uint32_t ticket, use;
-	uint64_t reserved; /* anything */
+	uint64_t
+		released; /* pabal__stream_release(): of the other direction's large messages, the one that the writer has released last; its word says the same */
 };
+
+/* Which use of which ticket. None is 0. */
+static inline uint64_t pabal__stream_release(uint32_t ticket, uint32_t use)
+{
+	return ((uint64_t)ticket + 1) << 32 | use;
+}
 
 /* Where the next message goes, worked out once. */
 struct pabal__spot {

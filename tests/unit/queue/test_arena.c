@@ -61,7 +61,7 @@ static void expect_sound_arena(const struct pabal__arena *arena)
 
 static void send_block(struct pabal__arena *arena, uint32_t node, uint64_t size, struct pabal__stream_place *ret_place)
 {
-	pabal__arena_send(arena, node, size, ret_place);
+	pabal__arena_send(arena, node, size, 0, ret_place);
 	pabal__arena_sent(arena, node);
 }
 
@@ -156,12 +156,38 @@ static void nonsense_is_told(void **state)
 	tear_down(&fixture);
 }
 
+/* A message of the peer says what it has released last: of this block and this use, and of no other. Its word is not looked at. */
+static void who_is_told_does_not_look(void **state)
+{
+	struct pabal__stream_place place;
+	struct fixture fixture;
+	uint32_t node;
+
+	(void)state;
+	set_up(&fixture, MEMORY);
+	for (int i = 0; i < 8; i++) { /* past the wrap of the uses */
+		assert_int_equal(pabal__arena_allocate(&fixture.arena, 5000, &node), 0);
+		assert_int_equal(pabal__arena_reclaim(&fixture.arena), 0);
+		send_block(&fixture.arena, node, 5000, &place);
+		assert_int_equal(place.ticket, 0);
+		atomic_store(&fixture.arena.told, i ? pabal__stream_release(place.ticket, place.use - 1) : 0);
+		assert_int_equal(pabal__arena_reclaim(&fixture.arena), 0);
+		atomic_store(&fixture.arena.told, pabal__stream_release(place.ticket + 1, place.use));
+		assert_int_equal(pabal__arena_reclaim(&fixture.arena), 0);
+		atomic_store(&fixture.arena.told, pabal__stream_release(place.ticket, place.use));
+		assert_int_equal(pabal__arena_reclaim(&fixture.arena), 1);
+		pabal__arena_release(fixture.peer, place.ticket, place.use); /* said before, in truth */
+	}
+	tear_down(&fixture);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_order),
 		cmocka_unit_test(every_ticket_is_out),
 		cmocka_unit_test(nonsense_is_told),
+		cmocka_unit_test(who_is_told_does_not_look),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
