@@ -127,8 +127,8 @@ struct pabal__link_receiving { /* NOLINT(clang-analyzer-optin.performance.Paddin
 	struct pabal__slots leases;
 	const unsigned char *recent[2]; /* where the last two large messages began: the next one probably begins where the one before the last did */
 	uint64_t released;              /* the tickets that were released before the last time and then:32 each */
-	_Atomic uint64_t release;       /* the last one of these, and which use of it: the next large message says so */
-	uint64_t owned;                 /* what these were when the line of the former was made ours */
+	_Atomic uint64_t release; /* pabal__stream_release() of the last one: the next large message says so. 0: it is not known which was the last */
+	uint64_t owned;           /* what these were when the line of the former was made ours */
 	struct pabal__parked *parked, **parked_end; /* messages that arrived while somebody waited for a reply */
 	uint64_t parked_count, parked_bytes;
 	bool parked_full; /* somebody waits for a reply and could park no more */
@@ -296,16 +296,12 @@ static inline enum pabal__link_layout pabal__link_layout(const struct pabal_link
 	return pabal__link_alone(link) ? PABAL__LINK_APART : PABAL__LINK_DENSE;
 }
 
-/* May the next message be one that is better apart? */
-static inline bool pabal__link_is_patient(const struct pabal_link *link)
-{
-	return __builtin_expect(atomic_load_explicit(&link->sending.delay, memory_order_relaxed) != 0, 0); /* alone: tuning only */
-}
-
 /* Are the two patient, and was something received since the last one that lies apart? */
 static inline bool pabal__link_goes_apart(const struct pabal_link *link)
 {
-	return pabal__link_is_patient(link) && link->sending.answered != pabal__reader_sequence(&link->receiving.reader);
+	bool patient = __builtin_expect(atomic_load_explicit(&link->sending.delay, memory_order_relaxed) != 0, 0); /* alone: tuning only */
+
+	return patient && link->sending.answered != pabal__reader_sequence(&link->receiving.reader);
 }
 
 /* Where the next message goes. */

@@ -111,7 +111,7 @@ int pabal__link_accept(struct pabal_link *link, struct pabal__incoming *incoming
 				return r;
 		}
 		if (incoming->large)
-			pabal__link_remember(link, incoming->data);
+			pabal__link_remember(link, incoming);
 		pabal__reader_consume(&link->receiving.reader, incoming->header);
 		pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 	}

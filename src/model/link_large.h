@@ -20,11 +20,11 @@ static inline PABAL__SHORT_WAY void pabal__link_publish_large(struct pabal_link 
 {
 	struct pabal__link_sending *sending = &link->sending;
 	unsigned char *content = pabal__spot_content(spot);
+	/* acquire: what was released was read; pairs with pabal__link_note_release() */
+	uint64_t released = atomic_load_explicit(&link->receiving.release, memory_order_acquire);
 
 	/* Straight into the ring, without a copy of the place: to load together what was just stored in parts makes a processor wait until all earlier stores have gone out, the payload's among them. */
-	/* acquire: what was released was read; pairs with pabal__link_note_release() */
-	pabal__arena_send(&sending->arena, node, size, atomic_load_explicit(&link->receiving.release, memory_order_acquire),
-			  (struct pabal__stream_place *)(void *)(content + sizeof *extra));
+	pabal__arena_send(&sending->arena, node, size, released, (struct pabal__stream_place *)(void *)(content + sizeof *extra));
 	memcpy(content, extra, sizeof *extra);
 	pabal__writer_commit(&sending->writer, spot, PABAL__STREAM_LARGE);
 	pabal__arena_sent(&sending->arena, node);
@@ -100,11 +100,14 @@ static inline PABAL__SHORT_WAY bool pabal__link_peek_large(struct pabal_link *li
 	return beside >> 32 == 0 && pabal__link_read_place(link, content, ret_incoming); /* neither descriptors nor a call */
 }
 
-/* A large message began there. */
-static inline void pabal__link_remember(struct pabal_link *link, const unsigned char *data)
+/* A large message came out of the ring: where it began, and what it says was released of those that went the other way. Where another thread may send, the peer's words are looked at instead. */
+static inline void pabal__link_remember(struct pabal_link *link, const struct pabal__incoming *incoming)
 {
 	link->receiving.recent[1] = link->receiving.recent[0];
-	link->receiving.recent[0] = data;
+	link->receiving.recent[0] = incoming->data;
+	/* release: what the peer did before it sent the message was seen; pairs with the acquire in is_released(), queue/arena.c */
+	if (pabal__link_alone(link))
+		atomic_store_explicit(&link->sending.arena.told, incoming->released, memory_order_release);
 }
 
 /*
@@ -140,21 +143,14 @@ static inline void pabal__link_note_release(struct pabal_link *link, uint32_t ti
 	atomic_store_explicit(&link->receiving.release, pabal__stream_release(ticket, use), memory_order_release);
 }
 
-/* A large message came: what it says of ours. Where another thread may send, the peer's words are looked at. */
-static inline void pabal__link_note_told(struct pabal_link *link, const struct pabal__incoming *incoming)
-{
-	if (!pabal__link_alone(link))
-		return;
-	/* release: what the peer did before it sent the message was seen; pairs with the acquire in is_released(), queue/arena.c */
-	atomic_store_explicit(&link->sending.arena.told, incoming->released, memory_order_release);
-}
-
 /* Done with a large message. 0 */
 static inline int pabal__link_release_large(struct pabal_link *link, uint32_t ticket, uint32_t use)
 {
 	pabal__arena_release(link->mine, ticket, use);
 	if (pabal__link_alone(link)) /* a large message that is received is released without the lock */
 		pabal__link_note_release(link, ticket, use);
+	else /* relaxed: for nobody. What was noted when there was one thread must not be said for ever: its number comes again */
+		atomic_store_explicit(&link->receiving.release, 0, memory_order_relaxed);
 	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 }
 

@@ -245,8 +245,7 @@ static inline PABAL__SHORT_WAY int take_small(struct pabal_link *link, uint32_t 
 static inline PABAL__SHORT_WAY int take_large(struct pabal_link *link, const struct pabal__incoming *incoming, struct pabal__slot *slot,
 					      struct pabal_message *message)
 {
-	pabal__link_remember(link, incoming->data);
-	pabal__link_note_told(link, incoming);
+	pabal__link_remember(link, incoming);
 	pabal__reader_consume(&link->receiving.reader, incoming->header);
 	slot->state = PABAL__SLOT_ARENA;
 	slot->ticket = incoming->ticket;

@@ -27,17 +27,23 @@ static int run_send_fd(struct link_side *victim)
 	return pabal_link_send_with(victim->link, &opts, victim->buffer, victim->size, PABAL_NOWAIT);
 }
 
-static int run_loan_commit(struct link_side *victim)
+/* The message into the loan, which may be longer. */
+static int fill_and_commit(struct link_side *victim)
 {
-	int r = pabal_link_loan(victim->link, victim->size, &victim->loan, PABAL_NOWAIT);
+	int r;
 
-	if (r < 0)
-		return r;
 	memcpy(victim->loan.data, victim->buffer, victim->size);
 	r = pabal_link_commit(victim->link, &victim->loan, victim->size, PABAL_NOWAIT);
 	if (r < 0)
 		pabal_link_cancel(victim->link, &victim->loan);
 	return r;
+}
+
+static int run_loan_commit(struct link_side *victim)
+{
+	int r = pabal_link_loan(victim->link, victim->size, &victim->loan, PABAL_NOWAIT);
+
+	return r < 0 ? r : fill_and_commit(victim);
 }
 
 /* A loan longer than the message, full of what looks like the header of the message after it. */
@@ -56,13 +62,7 @@ static int run_loan_part(struct link_side *victim)
 {
 	int r = lend_forged(victim);
 
-	if (r < 0)
-		return r;
-	memcpy(victim->loan.data, victim->buffer, victim->size);
-	r = pabal_link_commit(victim->link, &victim->loan, victim->size, PABAL_NOWAIT);
-	if (r < 0)
-		pabal_link_cancel(victim->link, &victim->loan);
-	return r;
+	return r < 0 ? r : fill_and_commit(victim);
 }
 
 static int run_cancel_send(struct link_side *victim)

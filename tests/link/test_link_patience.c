@@ -176,6 +176,35 @@ static void what_was_written_over_is_looked_at_again(void **state)
 	assert_false(what_was_written_over_passes(true));
 }
 
+/* The answer to a large message tells that it was released; without one, or once it was used, the peer's word is looked at, which says here that it was not. */
+static void a_large_answer_tells_what_was_released(void **state)
+{
+	(void)state;
+	for (int copied = 0; copied < 2; copied++) {
+		pabal_link *links[2];
+		const struct pabal__arena *arena;
+
+		open_pair(links, PABAL_SINGLE_THREAD);
+		arena = &links[0]->sending.arena;
+		for (uint64_t number = 0; number < 3; number++) {
+			lend_number(links[0], number, LARGE);
+			(copied ? receive_number : take_number)(links[1], number, LARGE);
+		}
+		memset((void *)links[1]->mine->released, 0, sizeof links[1]->mine->released); /* as if none was released */
+		lend_number(links[0], 3, LARGE);
+		assert_int_equal(arena->kept, PABAL__ARENA_NONE);
+		take_number(links[1], 3, LARGE);
+		memset((void *)links[1]->mine->released, 0, sizeof links[1]->mine->released);
+		lend_number(links[1], 4, LARGE);
+		(copied ? receive_number : take_number)(links[0], 4, LARGE);
+		assert_true(arena->told != 0);
+		lend_number(links[0], 5, LARGE);
+		assert_int_not_equal(arena->kept, PABAL__ARENA_NONE); /* that of the fourth */
+		assert_int_equal(arena->told, 0);
+		close_both(links);
+	}
+}
+
 /* One turn of two who ask and answer, in one process: the second half of what a wait does is left out. */
 static void turn(pabal_link *links[2], uint64_t number)
 {
@@ -250,6 +279,7 @@ int main(void)
 		cmocka_unit_test(answers_lie_apart),
 		cmocka_unit_test(a_mixture_arrives),
 		cmocka_unit_test(what_was_written_over_is_looked_at_again),
+		cmocka_unit_test(a_large_answer_tells_what_was_released),
 		cmocka_unit_test(the_other_one_follows),
 		cmocka_unit_test(who_lies_is_followed_to_the_limit),
 		cmocka_unit_test(who_does_not_spin_is_not_patient),
