@@ -34,6 +34,7 @@ enum pabal__fault {
 	PABAL__FAULT_NO_BATON,              /* the woken one does not wake the next */
 	PABAL__FAULT_NO_GLANCE,             /* who never sleeps a whole slice never looks for the dead */
 	PABAL__FAULT_STALE_HEADER,          /* a link's writer does not look at what lies where the next header will be */
+	PABAL__FAULT_STALE_PLACE,           /* what was written of a block for a link's next message counts, though the block was cut anew */
 	PABAL__FAULT_STALE_READY,           /* what was made ready for a link's next message counts, though a loan was written over it */
 	PABAL__FAULT_OWN_UNREAD,            /* a link's writer makes lines its own before they were read */
 	PABAL__FAULT_HEADER_RELAXED,        /* a message of a link is published without release */

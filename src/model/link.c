@@ -96,6 +96,7 @@ static void init_sending(struct pabal_link *link)
 	sending->answered = PABAL__STREAM_SEQUENCE;
 	sending->ask_at = pabal__writer_sequence(&sending->writer) + PABAL__LIFE_BELIEVED_MAX;
 	pabal__spin_init(&sending->spin.spin);
+	pabal__slots_init(&sending->loans);
 }
 
 static void init_receiving(struct pabal_link *link)
@@ -105,6 +106,7 @@ static void init_receiving(struct pabal_link *link)
 	pthread_mutex_init(&receiving->lock, NULL);
 	pabal__reader_init(&receiving->reader, link->mine, link->peer);
 	pabal__spin_init(&receiving->spin.spin);
+	pabal__slots_init(&receiving->leases);
 	receiving->asked = PABAL__STREAM_SEQUENCE;
 	receiving->parked_end = &receiving->parked;
 	receiving->calls.free = PABAL__SLOT_NONE;
@@ -287,8 +289,9 @@ static void fill_stats(pabal_link *link, struct pabal_link_stats *stats)
 
 	pabal__arena_reclaim(&sending->arena); /* what makes no sense there is told by the next send */
 	stats->sent = pabal__writer_messages(&sending->writer);
-	/* The last line of the arena may reach beyond the limit. */
-	stats->memory = sending->arena.used < link->mine_max ? sending->arena.used : link->mine_max;
+	stats->memory = pabal__arena_in_use(&sending->arena);
+	if (stats->memory > link->mine_max)
+		stats->memory = link->mine_max; /* the last line of the arena may reach beyond the limit */
 	pabal__link_leave(&sending->lock, entered);
 	entered = pabal__link_enter(link, &receiving->lock);
 	stats->received = pabal__link_received(link);

@@ -51,7 +51,7 @@ struct pabal__parked {
 	struct pabal__parked *next;
 	struct pabal__stream_extra extra;
 	bool large;
-	uint32_t ticket, use;
+	uint64_t receipt; /* of a large one */
 	uint64_t size;
 	const unsigned char *data; /* into the arena, or the bytes behind this struct */
 	int *fds;                  /* extra.fd_count of them, or NULL */
@@ -117,6 +117,12 @@ struct pabal__link_sending {
 	bool memory_refused; /* somebody found no memory in the arena, and was not told of any since */
 };
 
+/* A large message that was received. */
+struct pabal__recent {
+	const unsigned char *data;
+	uint64_t receipt;
+};
+
 struct pabal__link_receiving { /* NOLINT(clang-analyzer-optin.performance.Padding): it begins on a pair of lines of its own, and ends with one */
 	_Alignas(128) pthread_mutex_t lock;
 	struct pabal__reader reader;
@@ -125,10 +131,9 @@ struct pabal__link_receiving { /* NOLINT(clang-analyzer-optin.performance.Paddin
 	uint32_t believed; /* times that the peer's life word was believed, or asked about */
 	uint32_t fd_lots;
 	struct pabal__slots leases;
-	const unsigned char *recent[2]; /* where the last two large messages began: the next one probably begins where the one before the last did */
-	uint64_t released;              /* the tickets that were released before the last time and then:32 each */
-	_Atomic uint64_t release; /* pabal__stream_release() of the last one: the next large message says so. 0: it is not known which was the last */
-	uint64_t owned;           /* what these were when the line of the former was made ours */
+	struct pabal__recent recent[2]; /* the last two large messages: the next one probably lies where the one before the last did */
+	_Atomic uint64_t release;       /* the receipt given back last: the next large message says so. 0: it is not known which was the last */
+	uint64_t owned;                 /* recent[0].receipt when the line of the word for recent[1] was made ours */
 	struct pabal__parked *parked, **parked_end; /* messages that arrived while somebody waited for a reply */
 	uint64_t parked_count, parked_bytes;
 	bool parked_full; /* somebody waits for a reply and could park no more */
@@ -365,8 +370,8 @@ int pabal__link_try_send(struct pabal__link_send *send, bool *entered);
 int pabal__link_try_memory(struct pabal__link_send *send);
 /* A block that was not sent is free again; who was refused memory meanwhile is to look. Under the lock. */
 void pabal__link_free_memory(struct pabal_link *link, uint32_t node);
-/* After a large message was published, which lies apart or not: ring, and take some of those back that the peer has released, while nobody waits for us. Under the lock. 0. */
-int pabal__link_sent_large(struct pabal_link *link, bool alone);
+/* After a large message of @size bytes was published, which lies apart or not: ring, take some of those back that the peer has released, and make the next one ready, while nobody waits for us. Under the lock. 0. */
+int pabal__link_sent_large(struct pabal_link *link, uint64_t size, bool alone);
 
 /* link_incoming.c */
 
@@ -375,9 +380,8 @@ struct pabal__incoming {
 	const unsigned char *data;
 	uint64_t size;
 	struct pabal__stream_extra extra;
-	uint32_t ticket, use;
-	uint64_t released; /* of a large one: what it says of those that went the other way */
-	uint32_t header;   /* of the ring */
+	uint64_t receipt, released; /* of a large one; the latter is what it says of those that went the other way */
+	uint32_t header;            /* of the ring */
 	bool large;
 	struct pabal__parked *parked; /* or NULL */
 	int *fds;                     /* after accept */

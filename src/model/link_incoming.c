@@ -111,7 +111,7 @@ int pabal__link_accept(struct pabal_link *link, struct pabal__incoming *incoming
 				return r;
 		}
 		if (incoming->large)
-			pabal__link_remember(link, incoming);
+			pabal__link_remember(link, incoming, pabal__link_alone(link));
 		pabal__reader_consume(&link->receiving.reader, incoming->header);
 		pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 	}
@@ -126,8 +126,7 @@ struct pabal__parked *pabal__link_park(struct pabal_link *link, struct pabal__in
 		return NULL;
 	*parked = (struct pabal__parked){ .extra = incoming->extra,
 					  .large = incoming->large,
-					  .ticket = incoming->ticket,
-					  .use = incoming->use,
+					  .receipt = incoming->receipt,
 					  .size = incoming->size,
 					  .data = incoming->large ? incoming->data : (unsigned char *)(parked + 1) };
 	if (!incoming->large)
@@ -153,7 +152,7 @@ void pabal__link_close_fds(int *fds, uint32_t count)
 void pabal__parked_free(struct pabal_link *link, struct pabal__parked *parked)
 {
 	if (parked->large)
-		pabal__link_release_large(link, parked->ticket, parked->use);
+		pabal__link_release_large(link, parked->receipt, pabal__link_alone(link));
 	pabal__link_close_fds(parked->fds, parked->extra.fd_count);
 	free(parked);
 }
@@ -166,8 +165,7 @@ static int next_parked(const struct pabal_link *link, struct pabal__incoming *re
 						  .size = parked->size,
 						  .extra = parked->extra,
 						  .large = parked->large,
-						  .ticket = parked->ticket,
-						  .use = parked->use,
+						  .receipt = parked->receipt,
 						  .parked = parked };
 	return 0;
 }

@@ -9,25 +9,53 @@
 
 #include "model/link.h"
 
+/* Is the entry of the next message there already, but for what was released? pabal__link_describe_next() */
+static inline bool pabal__link_is_described(const struct pabal_link *link, uint32_t node, uint64_t size)
+{
+	return link->sending.arena.described == node && link->sending.arena.described_size == size;
+}
+
 /*
- * The commit of a large message that lies in a block of the arena, whole; its entry goes to @spot, which was begun. Under the lock. pabal__link_sent_large() is to follow.
+ * The commit of a large message that lies in a block of the arena, whole; its entry goes to @spot, which was begun, if it is not there already: @described. Under the lock. pabal__link_sent_large() is to follow.
  *
  * It calls nothing, as nothing does between the payload of a loan and this header when the way is free. The payload's line has to be asked for, and the header's is only when there is place for both stores in the processor's queue: with
  * more than some thirty words stored in between a message takes as long again as a line does. Measured; see decisions/0014.
  */
 static inline PABAL__SHORT_WAY void pabal__link_publish_large(struct pabal_link *link, uint32_t node, uint64_t size,
-							      const struct pabal__stream_extra *extra, const struct pabal__spot *spot)
+							      const struct pabal__stream_extra *extra, const struct pabal__spot *spot, bool described)
 {
 	struct pabal__link_sending *sending = &link->sending;
 	unsigned char *content = pabal__spot_content(spot);
-	/* acquire: what was released was read; pairs with pabal__link_note_release() */
-	uint64_t released = atomic_load_explicit(&link->receiving.release, memory_order_acquire);
-
 	/* Straight into the ring, without a copy of the place: to load together what was just stored in parts makes a processor wait until all earlier stores have gone out, the payload's among them. */
-	pabal__arena_send(&sending->arena, node, size, released, (struct pabal__stream_place *)(void *)(content + sizeof *extra));
-	memcpy(content, extra, sizeof *extra);
+	struct pabal__stream_place *place = (struct pabal__stream_place *)(void *)(content + sizeof *extra);
+
+	if (!described) {
+		pabal__arena_describe(&sending->arena, node, size, place);
+		memcpy(content, extra, sizeof *extra);
+	}
+	/* acquire: what was released was read; pairs with the release of who released it */
+	place->released = atomic_load_explicit(&link->receiving.release, memory_order_acquire);
 	pabal__writer_commit(&sending->writer, spot, PABAL__STREAM_LARGE);
 	pabal__arena_sent(&sending->arena, node);
+}
+
+/*
+ * After a large message that was an answer, while its writer waits: the next one is probably just as large, and lies in the block that came back last. Its entry is written where its header will be, so that there is little left to be done
+ * between the peer's message and the commit. Nobody reads it before; it holds for the spot that is ready now (queue/stream.h), and until the block is cut anew (queue/arena.c).
+ */
+static inline void pabal__link_describe_next(struct pabal_link *link, uint64_t size)
+{
+	struct pabal__arena *arena = &link->sending.arena;
+	const struct pabal__spot *spot = pabal__writer_ready(&link->sending.writer, PABAL__LINK_ENTRY);
+	unsigned char *content;
+
+	if (!spot || arena->kept == PABAL__ARENA_NONE)
+		return;
+	content = pabal__spot_content(spot);
+	memset(content, 0, sizeof(struct pabal__stream_extra));
+	pabal__arena_describe(arena, arena->kept, size, (struct pabal__stream_place *)(void *)(content + sizeof(struct pabal__stream_extra)));
+	arena->described = arena->kept;
+	arena->described_size = size;
 }
 
 static inline PABAL__SHORT_WAY uint64_t pabal__link_word(const unsigned char *content, size_t index)
@@ -57,8 +85,7 @@ static inline PABAL__SHORT_WAY bool pabal__link_read_place(const struct pabal_li
 	incoming->large = true;
 	incoming->data = link->peer->arena + place.offset;
 	incoming->size = place.size;
-	incoming->ticket = place.ticket;
-	incoming->use = place.use;
+	incoming->receipt = place.receipt;
 	incoming->released = place.released;
 	return true;
 }
@@ -100,13 +127,13 @@ static inline PABAL__SHORT_WAY bool pabal__link_peek_large(struct pabal_link *li
 	return beside >> 32 == 0 && pabal__link_read_place(link, content, ret_incoming); /* neither descriptors nor a call */
 }
 
-/* A large message came out of the ring: where it began, and what it says was released of those that went the other way. Where another thread may send, the peer's words are looked at instead. */
-static inline void pabal__link_remember(struct pabal_link *link, const struct pabal__incoming *incoming)
+/* A large message came out of the ring: which one, and what it says was released of those that went the other way. Where another thread may send, which it does not if we are @alone, the peer's words are looked at instead. */
+static inline void pabal__link_remember(struct pabal_link *link, const struct pabal__incoming *incoming, bool alone)
 {
 	link->receiving.recent[1] = link->receiving.recent[0];
-	link->receiving.recent[0] = incoming->data;
+	link->receiving.recent[0] = (struct pabal__recent){ incoming->data, incoming->receipt };
 	/* release: what the peer did before it sent the message was seen; pairs with the acquire in is_released(), queue/arena.c */
-	if (pabal__link_alone(link))
+	if (alone)
 		atomic_store_explicit(&link->sending.arena.told, incoming->released, memory_order_release);
 }
 
@@ -117,40 +144,35 @@ static inline void pabal__link_remember(struct pabal_link *link, const struct pa
  */
 static inline void pabal__link_expect_large(const struct pabal_link *link)
 {
-	if (__builtin_expect(link->receiving.recent[1] != NULL, 0))
-		__builtin_prefetch(link->receiving.recent[1]);
+	if (__builtin_expect(link->receiving.recent[1].data != NULL, 0))
+		__builtin_prefetch(link->receiving.recent[1].data);
 }
 
 /*
  * After a look in vain there is time. Who answers with a large message has released one just before, and a store to a line that the peer has looked at meanwhile holds up those behind it, up to the answer's header if they are some
- * thirty or more, which they are. The next ticket to be released is the one before the last: large messages come in two blocks in turn. Its line is fetched now. Measured: a quarter of a round trip of large messages.
+ * thirty or more, which they are. The next one to be released is in the block of the one before the last: large messages come in two blocks in turn. Its line is fetched now. Measured: a quarter of a round trip of large messages.
  * Not where another thread may release at the same moment: its word would be overwritten with the one before.
  */
 static inline void pabal__link_expect_release(struct pabal_link *link)
 {
 	struct pabal__link_receiving *receiving = &link->receiving;
 
-	if (__builtin_expect(receiving->owned == receiving->released, 1) || !pabal__link_alone(link))
+	if (__builtin_expect(receiving->owned == receiving->recent[0].receipt, 1) || !pabal__link_alone(link))
 		return;
-	receiving->owned = receiving->released;
-	pabal__arena_own(link->mine, (uint32_t)(receiving->released >> 32));
+	receiving->owned = receiving->recent[0].receipt;
+	if (receiving->recent[1].data)
+		pabal__arena_own(link->mine, pabal__stream_ticket(receiving->recent[1].receipt));
 }
 
-static inline void pabal__link_note_release(struct pabal_link *link, uint32_t ticket, uint32_t use)
+/* Done with a large message. @alone: no other thread receives. 0 */
+static inline PABAL__SHORT_WAY int pabal__link_release_large(struct pabal_link *link, uint64_t receipt, bool alone)
 {
-	link->receiving.released = link->receiving.released << 32 | ticket;
-	/* release: our reads are done; pairs with the acquire of who sends the next large message */
-	atomic_store_explicit(&link->receiving.release, pabal__stream_release(ticket, use), memory_order_release);
-}
-
-/* Done with a large message. 0 */
-static inline int pabal__link_release_large(struct pabal_link *link, uint32_t ticket, uint32_t use)
-{
-	pabal__arena_release(link->mine, ticket, use);
-	if (pabal__link_alone(link)) /* a large message that is received is released without the lock */
-		pabal__link_note_release(link, ticket, use);
-	else /* relaxed: for nobody. What was noted when there was one thread must not be said for ever: its number comes again */
-		atomic_store_explicit(&link->receiving.release, 0, memory_order_relaxed);
+	pabal__arena_release(link->mine, receipt);
+	/*
+	 * release: our reads are done; pairs with the acquire of who sends the next large message. A large message that is received is released without the lock, so where there are other threads nothing is said: what was noted
+	 * when there was one must not be said for ever, since its number comes again.
+	 */
+	atomic_store_explicit(&link->receiving.release, alone ? receipt : 0, memory_order_release);
 	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 }
 

@@ -65,7 +65,7 @@ static inline int loan_small(struct pabal_link *link, size_t size, struct pabal_
 
 static inline void lend_block(struct pabal_link *link, uint32_t node, struct pabal__slot *slot, struct pabal_loan *ret_loan)
 {
-	slot->state = PABAL__SLOT_ARENA;
+	slot->state = PABAL__SLOT_BLOCK;
 	slot->node = node;
 	ret_loan->data = link->mine->arena + pabal__arena_node_at(&link->sending.arena, node)->offset;
 	ret_loan->reserved[LOAN_MARK] = slot->mark;
@@ -260,7 +260,7 @@ static int try_commit(struct loan *commit, bool *entered)
 	slot = find(link, commit->loan);
 	if (!slot)
 		return -EINVAL;
-	commit->send.node = slot->state == PABAL__SLOT_ARENA ? slot->node : PABAL__ARENA_NONE;
+	commit->send.node = slot->state == PABAL__SLOT_BLOCK ? slot->node : PABAL__ARENA_NONE;
 	r = pabal__link_try_send(&commit->send, entered);
 	if (r == 0)
 		give_back(&link->sending, slot);
@@ -300,15 +300,15 @@ static inline bool commit_large(struct pabal_link *link, struct pabal_loan *loan
 	struct pabal__slot *slot = find(link, loan);
 	struct pabal__spot spot;
 
-	if (!slot || slot->state != PABAL__SLOT_ARENA || pabal__ring_loan_state(sending->ring_loan) == PABAL__RING_LOAN_NEXT ||
+	if (!slot || slot->state != PABAL__SLOT_BLOCK || pabal__ring_loan_state(sending->ring_loan) == PABAL__RING_LOAN_NEXT ||
 	    pabal__writer_room(&sending->writer, pabal__stream_cells(PABAL__LINK_ENTRY)) <= 0)
 		return false;
 	spot = pabal__link_spot(link, PABAL__LINK_ENTRY, pabal__link_layout(link));
 	pabal__spot_begin(&spot);
-	pabal__link_publish_large(link, slot->node, size, &nothing, &spot);
+	pabal__link_publish_large(link, slot->node, size, &nothing, &spot, false);
 	give_back(sending, slot);
 	forget(loan);
-	pabal__link_sent_large(link, spot.alone);
+	pabal__link_sent_large(link, size, spot.alone);
 	return true;
 }
 
@@ -349,20 +349,20 @@ static inline struct pabal__slot *find_large(const struct pabal_link *link, cons
 {
 	struct pabal__slot *slot = find(link, loan);
 
-	return __builtin_expect(slot && slot->state == PABAL__SLOT_ARENA, 1) ? slot : NULL;
+	return __builtin_expect(slot && slot->state == PABAL__SLOT_BLOCK, 1) ? slot : NULL;
 }
 
 /* Its commit, nearly as short as that of a small one. 0 */
 static inline PABAL__SHORT_WAY int commit_block(struct pabal_link *link, struct pabal__slot *slot, struct pabal_loan *loan, size_t size,
-						const struct pabal__spot *spot)
+						const struct pabal__spot *spot, bool described)
 {
 	static const struct pabal__stream_extra nothing;
 	bool alone = spot->alone;
 
-	pabal__link_publish_large(link, slot->node, size, &nothing, spot);
+	pabal__link_publish_large(link, slot->node, size, &nothing, spot, described);
 	give_back(&link->sending, slot);
 	forget(loan);
-	return pabal__link_sent_large(link, alone);
+	return pabal__link_sent_large(link, size, alone);
 }
 
 /* No other thread sends. */
@@ -374,7 +374,7 @@ static PABAL__LONG_WAY int commit_large_alone(pabal_link *link, struct pabal_loa
 	if (__builtin_expect(!slot || !pabal__link_may_commit(link) || !pabal__link_find_spot(link, PABAL__LINK_ENTRY, PABAL__LINK_DENSE, &spot), 0))
 		return commit_any(link, loan, size, timeout_ns);
 	pabal__spot_begin(&spot);
-	return commit_block(link, slot, loan, size, &spot);
+	return commit_block(link, slot, loan, size, &spot, false);
 }
 
 static PABAL__LONG_WAY int commit_large_answer(pabal_link *link, struct pabal_loan *loan, size_t size, int64_t timeout_ns)
@@ -384,7 +384,7 @@ static PABAL__LONG_WAY int commit_large_answer(pabal_link *link, struct pabal_lo
 
 	if (__builtin_expect(!slot || !spot || pabal__ring_loan_state(link->sending.ring_loan) != PABAL__RING_LOAN_NONE, 0))
 		return commit_any(link, loan, size, timeout_ns);
-	return commit_block(link, slot, loan, size, spot);
+	return commit_block(link, slot, loan, size, spot, pabal__link_is_described(link, slot->node, size));
 }
 
 /* Of who asks and answers, and is patient. */
@@ -437,7 +437,7 @@ static bool cancel(struct pabal_link *link, const struct pabal_loan *loan)
 	slot = find(link, loan);
 	if (!slot)
 		return false;
-	if (slot->state == PABAL__SLOT_ARENA)
+	if (slot->state == PABAL__SLOT_BLOCK)
 		pabal__link_free_memory(link, slot->node);
 	give_back(&link->sending, slot);
 	return true;

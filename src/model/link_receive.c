@@ -37,7 +37,7 @@ static int receive_large(struct receive *receive, struct pabal__incoming *incomi
 	}
 	if (incoming->size) /* else data may be NULL */
 		memcpy(receive->data, incoming->data, incoming->size);
-	pabal__link_release_large(link, incoming->ticket, incoming->use);
+	pabal__link_release_large(link, incoming->receipt, pabal__link_alone(link));
 	pabal__link_close_fds(incoming->fds, incoming->extra.fd_count);
 	if (incoming->parked)
 		free(incoming->parked);
@@ -221,8 +221,7 @@ static int take_other(struct pabal_link *link, struct pabal__slot *slot, struct 
 	slot->fds = incoming.fds;
 	slot->fd_count = incoming.extra.fd_count;
 	slot->parked = incoming.parked;
-	slot->ticket = incoming.ticket;
-	slot->use = incoming.use;
+	slot->receipt = incoming.receipt;
 	slot->request = incoming.extra.what == PABAL__MESSAGE_CALL;
 	slot->call = slot->request ? incoming.extra.call : 0;
 	describe(link, slot, slot->state == PABAL__SLOT_PRIVATE ? slot->data : incoming.data, incoming.size, incoming.extra.tag,
@@ -243,13 +242,12 @@ static inline PABAL__SHORT_WAY int take_small(struct pabal_link *link, uint32_t 
 
 /* A large message with nothing beside it: it stays where it is. 0 */
 static inline PABAL__SHORT_WAY int take_large(struct pabal_link *link, const struct pabal__incoming *incoming, struct pabal__slot *slot,
-					      struct pabal_message *message)
+					      struct pabal_message *message, bool alone)
 {
-	pabal__link_remember(link, incoming);
+	pabal__link_remember(link, incoming, alone);
 	pabal__reader_consume(&link->receiving.reader, incoming->header);
-	slot->state = PABAL__SLOT_ARENA;
-	slot->ticket = incoming->ticket;
-	slot->use = incoming->use;
+	slot->state = PABAL__SLOT_BLOCK;
+	slot->receipt = incoming->receipt;
 	describe(link, slot, incoming->data, incoming->size, incoming->extra.tag, 0, message);
 	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 }
@@ -271,7 +269,7 @@ static inline int take_one(struct pabal_link *link, struct pabal_message *messag
 	if (pabal__link_is_plain(link, header))
 		return take_small(link, header, slot, message);
 	if (pabal__stream_kind_of(header) == PABAL__STREAM_LARGE && pabal__link_peek_large(link, header, &incoming))
-		return take_large(link, &incoming, slot, message);
+		return take_large(link, &incoming, slot, message, pabal__link_alone(link));
 	r = take_other(link, slot, message);
 	if (r)
 		pabal__slots_give(&receiving->leases, slot);
@@ -311,7 +309,7 @@ static PABAL__LONG_WAY int take_checked(pabal_link *link, const struct pabal_tak
 }
 
 /* The usual case of a large message, nearly as short: nothing comes with it. No other thread receives. */
-static PABAL__LONG_WAY int take_block(pabal_link *link, uint32_t header, struct pabal_message *ret_message, int64_t timeout_ns)
+static inline PABAL__SHORT_WAY int take_block(pabal_link *link, uint32_t header, struct pabal_message *ret_message, int64_t timeout_ns)
 {
 	struct pabal__incoming incoming;
 	struct pabal__slot *slot;
@@ -321,36 +319,49 @@ static PABAL__LONG_WAY int take_block(pabal_link *link, uint32_t header, struct 
 	slot = pabal__slots_take_first(&link->receiving.leases);
 	if (__builtin_expect(!slot, 0))
 		return take_any(link, ret_message, timeout_ns);
-	return take_large(link, &incoming, slot, ret_message);
+	return take_large(link, &incoming, slot, ret_message, true);
 }
 
-/* What was found at a look. */
-static inline PABAL__SHORT_WAY int take_found(pabal_link *link, uint32_t header, struct pabal_message *ret_message, int64_t timeout_ns)
+/* That of a small one. */
+static inline PABAL__SHORT_WAY int take_plain(pabal_link *link, uint32_t header, struct pabal_message *ret_message, int64_t timeout_ns)
 {
 	struct pabal__slot *slot;
 
-	if (__builtin_expect(pabal__stream_kind_of(header) == PABAL__STREAM_LARGE, 0))
-		return take_block(link, header, ret_message, timeout_ns);
 	if (!pabal__link_is_plain(link, header) || pabal__stream_length_of(header) > PABAL__COPY_SMALL)
 		return take_any(link, ret_message, timeout_ns);
 	slot = pabal__slots_take_first(&link->receiving.leases);
 	return __builtin_expect(slot != NULL, 1) ? take_small(link, header, slot, ret_message) : take_any(link, ret_message, timeout_ns);
 }
 
+static inline bool is_large(uint32_t header)
+{
+	return __builtin_expect(pabal__stream_kind_of(header) == PABAL__STREAM_LARGE, 0);
+}
+
 static PABAL__LONG_WAY int take_answer(pabal_link *link, struct pabal_message *ret_message, int64_t timeout_ns)
 {
-	return take_found(link, pabal__link_await(link), ret_message, timeout_ns);
+	uint32_t header = pabal__link_await(link);
+
+	return is_large(header) ? take_block(link, header, ret_message, timeout_ns) : take_plain(link, header, ret_message, timeout_ns);
+}
+
+static PABAL__LONG_WAY int take_block_apart(pabal_link *link, uint32_t header, struct pabal_message *ret_message, int64_t timeout_ns)
+{
+	return take_block(link, header, ret_message, timeout_ns);
 }
 
 /* The usual case, short: as in pabal_link_receive(). */
 int pabal_link_take(pabal_link *link, const struct pabal_take_opts *opts, struct pabal_message *ret_message, int64_t timeout_ns)
 {
+	uint32_t header;
+
 	if (__builtin_expect(!(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && ret_message && !opts), 0))
 		return take_checked(link, opts, ret_message, timeout_ns);
 	if (timeout_ns != PABAL_NOWAIT && pabal__link_expects(link))
 		return take_answer(link, ret_message, timeout_ns);
 	pabal__link_expect_large(link);
-	return take_found(link, pabal__reader_look(&link->receiving.reader), ret_message, timeout_ns);
+	header = pabal__reader_look(&link->receiving.reader);
+	return is_large(header) ? take_block_apart(link, header, ret_message, timeout_ns) : take_plain(link, header, ret_message, timeout_ns);
 }
 
 int pabal__link_no_lease(void)
@@ -368,8 +379,8 @@ static inline void forget(struct pabal_message *message)
 
 static inline void release(struct pabal_link *link, struct pabal__slot *slot)
 {
-	if (__builtin_expect(slot->state == PABAL__SLOT_ARENA, 0))
-		pabal__link_release_large(link, slot->ticket, slot->use);
+	if (__builtin_expect(slot->state == PABAL__SLOT_BLOCK || slot->state == PABAL__SLOT_ARENA, 0))
+		pabal__link_release_large(link, slot->receipt, pabal__link_alone(link));
 	if (__builtin_expect(slot->fds != NULL, 0))
 		pabal__link_close_fds(slot->fds, slot->fd_count);
 	if (__builtin_expect(slot->state == PABAL__SLOT_PARKED, 0)) {
@@ -401,14 +412,12 @@ static PABAL__LONG_WAY int release_any(pabal_link *link, struct pabal_message *m
 /* The usual case of a large message, nearly as short: nothing came with it, and nobody else receives. */
 static PABAL__LONG_WAY int release_block(pabal_link *link, struct pabal__slot *slot, struct pabal_message *message)
 {
-	uint32_t ticket = slot->ticket, use = slot->use;
+	uint64_t receipt = slot->receipt;
 
 	slot->state = PABAL__SLOT_PLAIN;
 	pabal__slots_give(&link->receiving.leases, slot);
 	forget(message);
-	pabal__arena_release(link->mine, ticket, use);
-	pabal__link_note_release(link, ticket, use);
-	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
+	return pabal__link_release_large(link, receipt, true);
 }
 
 /* The usual case, short: a small message without descriptors, and nobody else receives. */
@@ -425,7 +434,7 @@ int pabal_link_release(pabal_link *link, struct pabal_message *message)
 		forget(message);
 		return 0;
 	}
-	if (slot && slot->state == PABAL__SLOT_ARENA && !slot->fds && !slot->request)
+	if (slot && slot->state == PABAL__SLOT_BLOCK)
 		return release_block(link, slot, message);
 	return release_any(link, message);
 }

@@ -178,11 +178,12 @@ static void fill(struct pabal__link_send *send, bool *entered)
 PABAL__LONG_WAY int pabal__link_answered(struct pabal_link *link, uint64_t length)
 {
 	link->sending.answered = pabal__reader_sequence(&link->receiving.reader);
+	link->sending.arena.described = PABAL__ARENA_NONE; /* it was of the spot before */
 	pabal__writer_prepare(&link->sending.writer, length);
 	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_MESSAGE);
 }
 
-int pabal__link_sent_large(struct pabal_link *link, bool alone)
+int pabal__link_sent_large(struct pabal_link *link, uint64_t size, bool alone)
 {
 	if (alone) {
 		pabal__link_answered(link, PABAL__LINK_ENTRY);
@@ -194,8 +195,10 @@ int pabal__link_sent_large(struct pabal_link *link, bool alone)
 		pabal__link_break(link); /* the message went; the next call says so */
 	/* relaxed: a hint, and for once: some day the number of that use comes again */
 	atomic_store_explicit(&link->sending.arena.told, 0, memory_order_relaxed);
-	if (alone)
+	if (alone) {
+		pabal__link_describe_next(link, size);
 		pabal__arena_own_kept(&link->sending.arena, link->mine);
+	}
 	return 0;
 }
 
@@ -213,10 +216,10 @@ static int try_large(struct pabal__link_send *send, bool *entered)
 		return r;
 	spot = pabal__link_spot(send->link, PABAL__LINK_ENTRY, pabal__link_layout(send->link));
 	pabal__spot_begin(&spot);
-	pabal__link_publish_large(send->link, send->node, send->size, &send->extra, &spot);
+	pabal__link_publish_large(send->link, send->node, send->size, &send->extra, &spot, false);
 	if (PABAL__FAULT(COMMIT_BEFORE_FILL))
 		fill(send, entered);
-	return pabal__link_sent_large(send->link, spot.alone);
+	return pabal__link_sent_large(send->link, send->size, spot.alone);
 }
 
 int pabal__link_try_send(struct pabal__link_send *send, bool *entered)

@@ -7,6 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of no number that a place has, nor the one that a loan in the ring bears. */
+static struct pabal__slot nobody = { .mark = PABAL__SLOT_STEP | (PABAL__SLOT_NONE - 1) };
+
+void pabal__slots_init(struct pabal__slots *slots)
+{
+	*slots = (struct pabal__slots){ .first = &nobody };
+}
+
 void pabal__slots_deinit(struct pabal__slots *slots)
 {
 	for (uint32_t i = 0; i < slots->chunk_count; i++)

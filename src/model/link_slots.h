@@ -24,7 +24,8 @@ struct pabal__parked;
 enum pabal__slot_state {
 	PABAL__SLOT_PLAIN,   /* the payload lies in the place, and nothing goes with it. As is a place that is free */
 	PABAL__SLOT_PRIVATE, /* the payload lies in the place */
-	PABAL__SLOT_ARENA,   /* in the arena: @node of ours, or @ticket of the peer's */
+	PABAL__SLOT_BLOCK,   /* in the arena: @node of ours, or what @receipt is of in the peer's. Nothing goes with it */
+	PABAL__SLOT_ARENA,   /* the same, and something goes with it */
 	PABAL__SLOT_PARKED,  /* a message that lies in @parked */
 };
 
@@ -32,8 +33,8 @@ struct pabal__slot {                /* NOLINT(clang-analyzer-optin.performance.P
 	_Alignas(64) uint64_t mark; /* generation:32 | number:32. What the caller's struct bears; the generation is odd while the place is in use */
 	enum pabal__slot_state state;
 	struct pabal__slot *next; /* of the spare ones */
-	uint32_t node;            /* of the arena */
-	uint32_t ticket, use;     /* of the peer's arena */
+	uint64_t receipt;
+	uint32_t node;
 	uint32_t fd_count;
 	int *fds;
 	struct pabal__parked *parked;
@@ -45,13 +46,13 @@ struct pabal__slot {                /* NOLINT(clang-analyzer-optin.performance.P
 struct pabal__slots {
 	struct pabal__slot **chunks;
 	uint32_t chunk_count, chunk_room;
-	struct pabal__slot *first; /* the one that was taken last, in use or not; NULL: none ever was */
+	struct pabal__slot *first; /* the one that was taken last, in use or not. If none ever was, one that is no place, and always in use */
 	struct pabal__slot *spare; /* the others that are free */
 };
 
 #define PABAL__SLOT_STEP (UINT64_C(1) << 32)
 
-/* A zeroed struct is empty and ready. */
+void pabal__slots_init(struct pabal__slots *slots);
 void pabal__slots_deinit(struct pabal__slots *slots);
 
 /* Take one when the first is in use. NULL: no memory. */
@@ -74,7 +75,7 @@ static inline struct pabal__slot *pabal__slots_at(const struct pabal__slots *slo
 
 static inline bool pabal__slots_has_first(const struct pabal__slots *slots)
 {
-	return slots->first && !pabal__slot_in_use(slots->first);
+	return !pabal__slot_in_use(slots->first);
 }
 
 /* The first one, if it is free. */
@@ -111,9 +112,10 @@ static inline struct pabal__slot *pabal__slots_find(const struct pabal__slots *s
 {
 	struct pabal__slot *slot = slots->first; /* most are done before the next one is taken */
 
-	if (__builtin_expect(!slot || slot->mark != mark, 0))
-		slot = pabal__slots_at(slots, (uint32_t)mark);
-	return slot && slot->mark == mark && pabal__slot_in_use(slot) ? slot : NULL;
+	if (__builtin_expect(slot->mark == mark, 1)) /* a mark that was handed out is of a place in use */
+		return slot;
+	slot = pabal__slots_at(slots, (uint32_t)mark);
+	return slot && slot->mark == mark ? slot : NULL;
 }
 
 #endif

@@ -2,11 +2,11 @@
 /*
  * queue/arena.c - first fit, neighbours joined.
  *
- * A block is FREE, LOANED (the writer fills it) or SENT (the reader's to read). FREE -> LOANED -> FREE: private to the writer. LOANED -> SENT: with the commit of its message in the
- * ring. SENT -> FREE: the reader stores the use of the ticket in its own half, the writer sees it. A writer killed in any state takes the arena with it, once the reader has let go of its
+ * A block is free, loaned (the writer fills it) or sent (the reader's to read). Free, loaned, free: private to the writer. Loaned, sent: with the commit of its message in the
+ * ring. Sent, free: the reader stores the use of the ticket in its own half, the writer sees it. A writer killed in any state takes the arena with it, once the reader has let go of its
  * mapping; a reader killed holds blocks that nobody needs any more.
  *
- * The first block that comes back is KEPT as it is: who goes on sending one size needs no cutting and joining. An allocation of another size lets it go.
+ * The first block that comes back is kept as it is: who goes on sending one size needs no cutting and joining. An allocation of another size lets it go.
  *
  * First fit begins at 0, so that a few messages to and fro stay where the caches have them. Everything the reader says is one word a ticket, and only one value of it means anything.
  */
@@ -46,20 +46,20 @@ void pabal__arena_init(struct pabal__arena *arena, struct pabal__arena_books *bo
 {
 	memset(arena, 0, sizeof *arena);
 	arena->books = books;
-	arena->spare_node = arena->oldest = arena->newest = arena->kept = PABAL__ARENA_NONE;
+	arena->spare_node = arena->oldest = arena->newest = arena->kept = arena->described = PABAL__ARENA_NONE;
 	/* Not all that is mapped, which is whole pages: the budget is exact but for a last line. */
 	arena->size = pabal__arena_block_size(memory_max);
 	arena->released = peer->released;
 	arena->first = take_node(arena);
 	*pabal__arena_node_at(arena, arena->first) = (struct pabal__arena_node){
-		.size = arena->size, .before = PABAL__ARENA_NONE, .after = PABAL__ARENA_NONE, .state = PABAL__ARENA_FREE
+		.size = arena->size, .before = PABAL__ARENA_NONE, .after = PABAL__ARENA_NONE, .free = true
 	};
 }
 
 static uint32_t first_fit(const struct pabal__arena *arena, uint64_t size)
 {
 	for (uint32_t node = arena->first; node != PABAL__ARENA_NONE; node = pabal__arena_node_at(arena, node)->after)
-		if (pabal__arena_node_at(arena, node)->state == PABAL__ARENA_FREE && pabal__arena_node_at(arena, node)->size >= size)
+		if (pabal__arena_node_at(arena, node)->free && pabal__arena_node_at(arena, node)->size >= size)
 			return node;
 	return PABAL__ARENA_NONE;
 }
@@ -75,7 +75,7 @@ static void split(struct pabal__arena *arena, uint32_t node, uint64_t size)
 	behind = take_node(arena);
 	rest = pabal__arena_node_at(arena, behind);
 	*rest = (struct pabal__arena_node){
-		.offset = front->offset + size, .size = front->size - size, .before = node, .after = front->after, .state = PABAL__ARENA_FREE
+		.offset = front->offset + size, .size = front->size - size, .before = node, .after = front->after, .free = true
 	};
 	if (rest->after != PABAL__ARENA_NONE)
 		pabal__arena_node_at(arena, rest->after)->before = behind;
@@ -89,7 +89,7 @@ static void join(struct pabal__arena *arena, uint32_t node)
 	struct pabal__arena_node *front = pabal__arena_node_at(arena, node), *rest;
 	uint32_t behind = front->after;
 
-	if (behind == PABAL__ARENA_NONE || pabal__arena_node_at(arena, behind)->state != PABAL__ARENA_FREE)
+	if (behind == PABAL__ARENA_NONE || !pabal__arena_node_at(arena, behind)->free)
 		return;
 	rest = pabal__arena_node_at(arena, behind);
 	front->size += rest->size;
@@ -99,16 +99,19 @@ static void join(struct pabal__arena *arena, uint32_t node)
 	give_node(arena, behind);
 }
 
-/* A block that nobody uses becomes part of the free run around it, and its ticket anybody's. */
+/* A block that nobody uses becomes part of the free run around it, and its ticket anybody's; nothing that was said of it holds. */
 static void let_go(struct pabal__arena *arena, uint32_t node)
 {
 	struct pabal__arena_node *block = pabal__arena_node_at(arena, node);
 	uint32_t before = block->before;
 
+	arena->used -= block->size;
 	arena->books->tickets[arena->spare_tickets++] = block->ticket;
-	block->state = PABAL__ARENA_FREE;
+	if (!PABAL__FAULT(STALE_PLACE))
+		arena->described = PABAL__ARENA_NONE;
+	block->free = true;
 	join(arena, node);
-	if (before != PABAL__ARENA_NONE && pabal__arena_node_at(arena, before)->state == PABAL__ARENA_FREE)
+	if (before != PABAL__ARENA_NONE && pabal__arena_node_at(arena, before)->free)
 		join(arena, before);
 }
 
@@ -143,7 +146,7 @@ int pabal__arena_allocate(struct pabal__arena *arena, uint64_t size, uint32_t *r
 	if (node == PABAL__ARENA_NONE)
 		return 1;
 	split(arena, node, bytes);
-	pabal__arena_node_at(arena, node)->state = PABAL__ARENA_LOANED;
+	pabal__arena_node_at(arena, node)->free = false;
 	pabal__arena_node_at(arena, node)->ticket = take_ticket(arena);
 	arena->used += bytes;
 	*ret_node = node;
@@ -152,24 +155,20 @@ int pabal__arena_allocate(struct pabal__arena *arena, uint64_t size, uint32_t *r
 
 void pabal__arena_free(struct pabal__arena *arena, uint32_t node)
 {
-	struct pabal__arena_node *block = pabal__arena_node_at(arena, node);
-
-	arena->used -= block->size;
-	if (arena->kept != PABAL__ARENA_NONE) {
+	if (arena->kept == PABAL__ARENA_NONE)
+		arena->kept = node;
+	else
 		let_go(arena, node);
-		return;
-	}
-	block->state = PABAL__ARENA_KEPT;
-	arena->kept = node;
 }
 
 /* 1: released, 0: not yet, -EBADMSG. A ticket's word is the last use or the one before it; before the first one it is 0. */
 static int is_released(const struct pabal__arena *arena, const struct pabal__arena_node *block)
 {
 	uint32_t use = pabal__arena_last_use(arena, block->ticket), said;
+	uint64_t receipt = pabal__stream_receipt(block->ticket, use);
 
 	/* acquire: the reader has read the block; pairs with who received a message that said so after it */
-	if (atomic_load_explicit(&arena->told, memory_order_acquire) == pabal__stream_release(block->ticket, use))
+	if (receipt && atomic_load_explicit(&arena->told, memory_order_acquire) == receipt)
 		return 1; /* without a look at the peer's word: it is about to write to that line */
 	/* acquire: the same; pairs with the release in pabal__arena_release() */
 	said = atomic_load_explicit(&arena->released[pabal__stream_word_of(block->ticket)], memory_order_acquire);

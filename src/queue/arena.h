@@ -14,20 +14,13 @@
 enum { PABAL__ARENA_NONE = UINT32_MAX };
 enum { PABAL__ARENA_ALIGN = 64 }; /* of blocks: a line */
 
-enum pabal__arena_state {
-	PABAL__ARENA_FREE,
-	PABAL__ARENA_KEPT, /* free for a message of the same size, and not joined with its neighbours yet */
-	PABAL__ARENA_LOANED,
-	PABAL__ARENA_SENT,
-};
-
 /* A run of bytes, free or in use. Neighbours in the list are neighbours in the arena. */
 struct pabal__arena_node {
 	uint64_t offset, size;
 	uint32_t before, after; /* in order of offsets */
 	uint32_t later;         /* of those sent: the next one; of spare nodes: the next spare one */
 	uint32_t ticket;
-	enum pabal__arena_state state;
+	bool free;
 };
 
 /* The bookkeeping, as large as it can become: neighbours that are both free are joined, so there is a free run at most before and behind each block. Zeros to begin with; what was never used is never touched. */
@@ -40,13 +33,15 @@ struct pabal__arena_books {
 struct pabal__arena {
 	struct pabal__arena_books *books;
 	const _Atomic uint32_t *released;     /* the peer's words */
-	_Atomic uint64_t told;                /* pabal__stream_release(): what the peer's last large message said. Written by who receives */
+	_Atomic uint64_t told;                /* the receipt that the peer's last large message said it has given back, or 0. Written by who receives */
 	uint32_t first;                       /* the node at offset 0 */
 	uint32_t spare_node, fresh_node;      /* those that were given back; from fresh_node on they were never used */
 	uint32_t spare_tickets, fresh_ticket; /* the same: how many, and from where on */
 	uint32_t oldest, newest;              /* of those sent and not known to be released */
-	uint32_t kept;                        /* the block in that state, or PABAL__ARENA_NONE: there is one at most */
-	uint64_t size, used;                  /* bytes */
+	uint32_t kept;           /* the block that came back last, whole, for a message of the same size; or PABAL__ARENA_NONE */
+	uint32_t described;      /* the block of which the next entry of the ring tells already, should it be sent next; or PABAL__ARENA_NONE */
+	uint64_t described_size; /* of which so many bytes are the message */
+	uint64_t size, used;     /* bytes; of the latter the block that is kept is a part */
 };
 
 /* @books: all zeros, the caller's. */
@@ -70,9 +65,13 @@ static inline uint32_t pabal__arena_take_kept(struct pabal__arena *arena, uint64
 	if (node == PABAL__ARENA_NONE || arena->books->nodes[node].size != bytes)
 		return PABAL__ARENA_NONE;
 	arena->kept = PABAL__ARENA_NONE;
-	arena->books->nodes[node].state = PABAL__ARENA_LOANED;
-	arena->used += bytes;
 	return node;
+}
+
+/* Bytes of the blocks that are loaned or sent. */
+static inline uint64_t pabal__arena_in_use(const struct pabal__arena *arena)
+{
+	return arena->used - (arena->kept == PABAL__ARENA_NONE ? 0 : arena->books->nodes[arena->kept].size);
 }
 
 /* The first line of the next block that is as large as the last one, for who asks and answers: the reader has read it, and now there is time to ask for it. What is stored is not read. */
@@ -95,27 +94,23 @@ static inline uint32_t pabal__arena_last_use(const struct pabal__arena *arena, u
 	return PABAL__STREAM_USE + arena->books->uses[ticket];
 }
 
-/* The block goes out with the next message: fills in where it lies, and @released. pabal__arena_sent() is to follow. */
-static inline void pabal__arena_send(struct pabal__arena *arena, uint32_t node, uint64_t size, uint64_t released,
-				     struct pabal__stream_place *ret_place)
+/* The block goes out with the next message, or is to: fills in where it lies, but for what was released. */
+static inline void pabal__arena_describe(const struct pabal__arena *arena, uint32_t node, uint64_t size, struct pabal__stream_place *ret_place)
 {
 	const struct pabal__arena_node *block = pabal__arena_node_at(arena, node);
 
-	arena->books->uses[block->ticket]++;
 	/* One by one: this is the ring itself. */
 	ret_place->offset = block->offset;
 	ret_place->size = size;
-	ret_place->ticket = block->ticket;
-	ret_place->use = pabal__arena_last_use(arena, block->ticket);
-	ret_place->released = released;
+	ret_place->receipt = pabal__stream_receipt(block->ticket, pabal__arena_last_use(arena, block->ticket) + 1);
 }
 
-/* It went out: it is given back when the peer says so. */
+/* It went out, as it was described: it is given back when the peer says so. */
 static inline void pabal__arena_sent(struct pabal__arena *arena, uint32_t node)
 {
 	struct pabal__arena_node *block = pabal__arena_node_at(arena, node);
 
-	block->state = PABAL__ARENA_SENT;
+	arena->books->uses[block->ticket]++;
 	block->later = PABAL__ARENA_NONE;
 	if (arena->newest == PABAL__ARENA_NONE)
 		arena->oldest = node;
@@ -132,17 +127,15 @@ int pabal__arena_reclaim_some(struct pabal__arena *arena, uint32_t count_max);
 /* The reader: does the place lie in an arena of @memory_max bytes? */
 static inline bool pabal__arena_holds(uint64_t memory_max, const struct pabal__stream_place *place)
 {
-	uint64_t size = pabal__stream_arena_size(memory_max);
-
-	return place->offset % PABAL__ARENA_ALIGN == 0 && place->size <= memory_max && place->offset <= size && place->size <= size - place->offset &&
-	       place->ticket < PABAL__STREAM_TICKETS;
+	return place->offset % PABAL__ARENA_ALIGN == 0 && place->size <= memory_max &&
+	       place->offset <= pabal__stream_arena_size(memory_max) - place->size && pabal__stream_ticket(place->receipt) < PABAL__STREAM_TICKETS;
 }
 
 /* The reader: done with a large message. */
-static inline void pabal__arena_release(struct pabal__half *mine, uint32_t ticket, uint32_t use)
+static inline void pabal__arena_release(struct pabal__half *mine, uint64_t receipt)
 {
 	/* release: our reads are done; pairs with the acquire in pabal__arena_reclaim() */
-	atomic_store_explicit(&mine->released[pabal__stream_word_of(ticket)], use,
+	atomic_store_explicit(&mine->released[pabal__stream_word_of(pabal__stream_ticket(receipt))], pabal__stream_use(receipt),
 			      PABAL__FAULT(RELEASED_RELAXED) ? memory_order_relaxed : memory_order_release);
 }
 

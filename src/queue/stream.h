@@ -30,7 +30,7 @@ enum {
 	PABAL__STREAM_FIRST = 8,   /* offset of the first header: payloads are aligned to 16 bytes */
 };
 
-#define PABAL__STREAM_MAGIC UINT64_C(0x344b4e494c424150) /* "PABLINK4" */
+#define PABAL__STREAM_MAGIC UINT64_C(0x354b4e494c424150) /* "PABLINK5" */
 #define PABAL__STREAM_MEMORY_MAX (UINT64_C(1) << 40)     /* bytes of an arena; as large as a mailbox's memory may be */
 
 #ifdef PABAL_TEST
@@ -82,15 +82,24 @@ struct pabal__stream_extra {
 
 struct pabal__stream_place {
 	uint64_t offset, size; /* in the arena, bytes */
-	uint32_t ticket, use;
-	uint64_t
-		released; /* pabal__stream_release(): of the other direction's large messages, the one that the writer has released last; its word says the same */
+	uint64_t receipt;
+	uint64_t released; /* the receipt of the other direction's large message that the writer has released last; its word says the same. 0: nothing is said */
 };
 
-/* Which use of which ticket. None is 0. */
-static inline uint64_t pabal__stream_release(uint32_t ticket, uint32_t use)
+/* By what a large message is given back, use:32 | ticket:32. One use in 2^32 of ticket 0 has none that could be said, and is only found in the word. */
+static inline uint64_t pabal__stream_receipt(uint32_t ticket, uint32_t use)
 {
-	return ((uint64_t)ticket + 1) << 32 | use;
+	return (uint64_t)use << 32 | ticket;
+}
+
+static inline uint32_t pabal__stream_ticket(uint64_t receipt)
+{
+	return (uint32_t)receipt;
+}
+
+static inline uint32_t pabal__stream_use(uint64_t receipt)
+{
+	return (uint32_t)(receipt >> 32);
 }
 
 /* Where the next message goes, worked out once. */

@@ -116,8 +116,8 @@ static void places_that_are_none(void **state)
 		{ .offset = 0, .size = UINT64_MAX },
 		{ .offset = UINT64_MAX / 2, .size = UINT64_MAX / 2 + 2 },
 		{ .offset = UINT64_C(1) << 40, .size = 100 },
-		{ .offset = 0, .size = 64, .ticket = PABAL__STREAM_TICKETS },
-		{ .offset = 0, .size = 64, .ticket = UINT32_MAX },
+		{ .offset = 0, .size = 64, .receipt = PABAL__STREAM_TICKETS },
+		{ .offset = 0, .size = 64, .receipt = UINT32_MAX },
 	};
 
 	(void)state;

@@ -156,8 +156,8 @@ static const struct large places[] = {
 	{ .place = { .offset = 0, .size = MEMORY + 1 } },
 	{ .place = { .offset = 0, .size = UINT64_MAX } },
 	{ .place = { .offset = 8, .size = 1 } },
-	{ .place = { .offset = 0, .size = 1, .ticket = PABAL__STREAM_TICKETS } },
-	{ .place = { .offset = 0, .size = 1, .ticket = UINT32_MAX } },
+	{ .place = { .offset = 0, .size = 1, .receipt = PABAL__STREAM_TICKETS } },
+	{ .place = { .offset = 0, .size = 1, .receipt = UINT32_MAX } },
 	{ .extra = { .fd_count = PABAL_LINK_FDS_MAX + 1 } },
 	{ .extra = { .what = PABAL__MESSAGE_REPLY + 1 } },
 };

@@ -44,24 +44,22 @@ static void expect_sound_arena(const struct pabal__arena *arena)
 		assert_int_equal(block->offset, offset);
 		assert_int_equal(block->before, before);
 		assert_int_equal(block->offset % 64, 0);
-		assert_false(free_before && block->state == PABAL__ARENA_FREE);
-		free_before = block->state == PABAL__ARENA_FREE;
-		if (block->state == PABAL__ARENA_KEPT) {
-			assert_int_equal(kept, PABAL__ARENA_NONE);
+		assert_false(free_before && block->free);
+		free_before = block->free;
+		if (node == arena->kept)
 			kept = node;
-		}
 		used += free_before || node == kept ? 0 : block->size;
 		offset += block->size;
 		before = node;
 	}
 	assert_int_equal(offset, arena->size);
-	assert_int_equal(used, arena->used);
+	assert_int_equal(used, pabal__arena_in_use(arena));
 	assert_int_equal(kept, arena->kept);
 }
 
 static void send_block(struct pabal__arena *arena, uint32_t node, uint64_t size, struct pabal__stream_place *ret_place)
 {
-	pabal__arena_send(arena, node, size, 0, ret_place);
+	pabal__arena_describe(arena, node, size, ret_place);
 	pabal__arena_sent(arena, node);
 }
 
@@ -91,7 +89,7 @@ static void any_order(void **state)
 			pabal__arena_free(&fixture.arena, nodes[i]);
 			kinds[i] = 0;
 		} else {
-			pabal__arena_release(fixture.peer, places[i].ticket, places[i].use);
+			pabal__arena_release(fixture.peer, places[i].receipt);
 			kinds[i] = 0;
 		}
 		if (step % 64 == 0)
@@ -103,11 +101,11 @@ static void any_order(void **state)
 		if (kinds[i] == 1)
 			pabal__arena_free(&fixture.arena, nodes[i]);
 		if (kinds[i] == 2)
-			pabal__arena_release(fixture.peer, places[i].ticket, places[i].use);
+			pabal__arena_release(fixture.peer, places[i].receipt);
 	}
 	assert_true(pabal__arena_reclaim(&fixture.arena) >= 0);
 	expect_sound_arena(&fixture.arena);
-	assert_int_equal(fixture.arena.used, 0);
+	assert_int_equal(pabal__arena_in_use(&fixture.arena), 0);
 	assert_true(sent > 1000);
 	assert_int_equal(pabal__arena_allocate(&fixture.arena, MEMORY, &nodes[0]), 0); /* in one piece again */
 	tear_down(&fixture);
@@ -130,7 +128,7 @@ static void every_ticket_is_out(void **state)
 		for (int i = 0; i < PABAL__STREAM_TICKETS; i++) {
 			int k = i * 5 % PABAL__STREAM_TICKETS;
 
-			pabal__arena_release(fixture.peer, places[k].ticket, places[k].use);
+			pabal__arena_release(fixture.peer, places[k].receipt);
 		}
 		assert_int_equal(pabal__arena_reclaim(&fixture.arena), PABAL__STREAM_TICKETS);
 		expect_sound_arena(&fixture.arena);
@@ -150,7 +148,7 @@ static void nonsense_is_told(void **state)
 	send_block(&fixture.arena, node, 4096, &place);
 	assert_int_equal(pabal__arena_reclaim(&fixture.arena), 0);
 	assert_int_equal(pabal__arena_allocate(&fixture.arena, 1, &node), 1);
-	atomic_store(&fixture.peer->released[pabal__stream_word_of(place.ticket)], place.use + 1);
+	atomic_store(&fixture.peer->released[pabal__stream_word_of(pabal__stream_ticket(place.receipt))], pabal__stream_use(place.receipt) + 1);
 	assert_int_equal(pabal__arena_reclaim(&fixture.arena), -EBADMSG);
 	assert_int_equal(pabal__arena_allocate(&fixture.arena, 1, &node), -EBADMSG);
 	tear_down(&fixture);
@@ -161,7 +159,7 @@ static void who_is_told_does_not_look(void **state)
 {
 	struct pabal__stream_place place;
 	struct fixture fixture;
-	uint32_t node;
+	uint32_t node, ticket, use;
 
 	(void)state;
 	set_up(&fixture, MEMORY);
@@ -169,14 +167,17 @@ static void who_is_told_does_not_look(void **state)
 		assert_int_equal(pabal__arena_allocate(&fixture.arena, 5000, &node), 0);
 		assert_int_equal(pabal__arena_reclaim(&fixture.arena), 0);
 		send_block(&fixture.arena, node, 5000, &place);
-		assert_int_equal(place.ticket, 0);
-		atomic_store(&fixture.arena.told, i ? pabal__stream_release(place.ticket, place.use - 1) : 0);
+		ticket = pabal__stream_ticket(place.receipt);
+		use = pabal__stream_use(place.receipt);
+		assert_int_equal(ticket, 0);
+		atomic_store(&fixture.arena.told, i ? pabal__stream_receipt(ticket, use - 1) : 0);
 		assert_int_equal(pabal__arena_reclaim(&fixture.arena), 0);
-		atomic_store(&fixture.arena.told, pabal__stream_release(place.ticket + 1, place.use));
+		atomic_store(&fixture.arena.told, pabal__stream_receipt(ticket + 1, use));
 		assert_int_equal(pabal__arena_reclaim(&fixture.arena), 0);
-		atomic_store(&fixture.arena.told, pabal__stream_release(place.ticket, place.use));
-		assert_int_equal(pabal__arena_reclaim(&fixture.arena), 1);
-		pabal__arena_release(fixture.peer, place.ticket, place.use); /* said before, in truth */
+		atomic_store(&fixture.arena.told, place.receipt);
+		assert_int_equal(pabal__arena_reclaim(&fixture.arena), use != 0); /* 0 says nothing */
+		pabal__arena_release(fixture.peer, place.receipt);                /* said before, in truth */
+		assert_int_equal(pabal__arena_reclaim(&fixture.arena), use == 0);
 	}
 	tear_down(&fixture);
 }
