@@ -19,6 +19,7 @@
 #include "queue/arena.h"
 #include "wait/doorbell_wait.h"
 #include "wait/patience.h"
+#include "wait/trim.h"
 
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
 #include <sys/single_threaded.h>
@@ -142,6 +143,7 @@ struct pabal__link_receiving { /* NOLINT(clang-analyzer-optin.performance.Paddin
 	uint64_t asked; /* our own messages when an answer was waited for last: their sequence */
 	bool patient;   /* this side finds out for both */
 	struct pabal__patience patience;
+	struct pabal__trim trim;
 };
 
 struct pabal_link { /* NOLINT(clang-analyzer-optin.performance.Padding): the padding keeps the two directions on lines of their own */
@@ -419,10 +421,21 @@ static inline uint64_t pabal__link_received(const struct pabal_link *link)
 	return pabal__reader_messages(&link->receiving.reader) - link->receiving.parked_count;
 }
 
-/* Done with a message that has nothing beside it. Returns 0, as pabal__doorbell_ring() does. */
-static inline int pabal__link_consume_plain(struct pabal_link *link, uint32_t header)
+/* Was a message awaited (pabal__link_await()), or just looked for? */
+enum pabal__link_look { PABAL__LINK_LOOKED, PABAL__LINK_AWAITED };
+
+static inline PABAL__SHORT_WAY void pabal__link_consume(struct pabal_link *link, uint32_t header, enum pabal__link_look look)
 {
-	pabal__reader_consume(&link->receiving.reader, header);
+	if (look == PABAL__LINK_AWAITED)
+		pabal__reader_consume_foreseen(&link->receiving.reader, header);
+	else
+		pabal__reader_consume(&link->receiving.reader, header);
+}
+
+/* Done with a message that has nothing beside it. Returns 0, as pabal__doorbell_ring() does. */
+static inline PABAL__SHORT_WAY int pabal__link_consume_plain(struct pabal_link *link, uint32_t header, enum pabal__link_look look)
+{
+	pabal__link_consume(link, header, look);
 	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 }
 

@@ -49,7 +49,7 @@ static int let_go_first(struct receive *receive, uint32_t header)
 {
 	const unsigned char *content = pabal__reader_content(&receive->link->receiving.reader);
 
-	pabal__link_consume_plain(receive->link, header);
+	pabal__link_consume_plain(receive->link, header, PABAL__LINK_LOOKED);
 	pabal__copy_out(receive->data, content, receive->size);
 	return 0;
 }
@@ -67,7 +67,7 @@ static inline int receive_one(struct receive *receive, bool *entered)
 		if (PABAL__FAULT(LET_GO_FIRST))
 			return let_go_first(receive, header);
 		pabal__copy_out(receive->data, pabal__reader_content(&receive->link->receiving.reader), receive->size);
-		pabal__link_consume_plain(receive->link, header);
+		pabal__link_consume_plain(receive->link, header, PABAL__LINK_LOOKED);
 		return 0;
 	}
 	r = pabal__link_next(receive->link, &incoming);
@@ -120,7 +120,8 @@ static PABAL__LONG_WAY int receive_any(pabal_link *link, void *data, size_t size
 }
 
 /* The usual case: it is the header of a small message. No other thread receives, what is asked for makes sense. */
-static inline PABAL__SHORT_WAY bool receive_small(pabal_link *link, uint32_t header, void *data, size_t size_max, size_t *ret_size)
+static inline PABAL__SHORT_WAY bool receive_small(pabal_link *link, uint32_t header, enum pabal__link_look look, void *data, size_t size_max,
+						  size_t *ret_size)
 {
 	size_t size = pabal__stream_length_of(header);
 
@@ -129,14 +130,16 @@ static inline PABAL__SHORT_WAY bool receive_small(pabal_link *link, uint32_t hea
 	pabal__copy_out(data, pabal__reader_content(&link->receiving.reader), size);
 	if (ret_size)
 		*ret_size = size;
-	pabal__link_consume_plain(link, header);
+	pabal__link_consume_plain(link, header, look);
 	return true;
 }
 
 /* The same for who has asked, and waits for the answer. */
 static PABAL__LONG_WAY int receive_answer(pabal_link *link, void *data, size_t size_max, size_t *ret_size, int64_t timeout_ns)
 {
-	return receive_small(link, pabal__link_await(link), data, size_max, ret_size) ? 0 : receive_any(link, data, size_max, ret_size, timeout_ns);
+	return receive_small(link, pabal__link_await(link), PABAL__LINK_AWAITED, data, size_max, ret_size)
+		       ? 0
+		       : receive_any(link, data, size_max, ret_size, timeout_ns);
 }
 
 /* Short: it calls nothing, unless at its end. */
@@ -145,7 +148,7 @@ int pabal_link_receive(pabal_link *link, void *data, size_t size_max, size_t *re
 	if (__builtin_expect(pabal__link_is_fit(link, timeout_ns) && pabal__link_alone(link) && data && !PABAL__FAULT(LET_GO_FIRST), 1)) {
 		if (timeout_ns != PABAL_NOWAIT && pabal__link_expects(link))
 			return receive_answer(link, data, size_max, ret_size, timeout_ns);
-		if (receive_small(link, pabal__reader_look(&link->receiving.reader), data, size_max, ret_size))
+		if (receive_small(link, pabal__reader_look(&link->receiving.reader), PABAL__LINK_LOOKED, data, size_max, ret_size))
 			return 0;
 	}
 	return receive_any(link, data, size_max, ret_size, timeout_ns);
@@ -230,22 +233,23 @@ static int take_other(struct pabal_link *link, struct pabal__slot *slot, struct 
 }
 
 /* A small message: copied, so that who keeps it does not keep the ring. Its place stays as it was. 0 */
-static inline PABAL__SHORT_WAY int take_small(struct pabal_link *link, uint32_t header, struct pabal__slot *slot, struct pabal_message *message)
+static inline PABAL__SHORT_WAY int take_small(struct pabal_link *link, uint32_t header, enum pabal__link_look look, struct pabal__slot *slot,
+					      struct pabal_message *message)
 {
 	size_t size = pabal__stream_length_of(header);
 
 	pabal__copy_out(slot->data, pabal__reader_content(&link->receiving.reader), size);
-	pabal__reader_consume(&link->receiving.reader, header);
+	pabal__link_consume(link, header, look);
 	describe(link, slot, slot->data, size, 0, 0, message);
 	return pabal__doorbell_ring(&link->bell, PABAL__DOORBELL_ROOM);
 }
 
 /* A large message with nothing beside it: it stays where it is. 0 */
-static inline PABAL__SHORT_WAY int take_large(struct pabal_link *link, const struct pabal__incoming *incoming, struct pabal__slot *slot,
-					      struct pabal_message *message, bool alone)
+static inline PABAL__SHORT_WAY int take_large(struct pabal_link *link, const struct pabal__incoming *incoming, enum pabal__link_look look,
+					      struct pabal__slot *slot, struct pabal_message *message, bool alone)
 {
 	pabal__link_remember(link, incoming, alone);
-	pabal__reader_consume(&link->receiving.reader, incoming->header);
+	pabal__link_consume(link, incoming->header, look);
 	slot->state = PABAL__SLOT_BLOCK;
 	slot->receipt = incoming->receipt;
 	describe(link, slot, incoming->data, incoming->size, incoming->extra.tag, 0, message);
@@ -267,9 +271,9 @@ static inline int take_one(struct pabal_link *link, struct pabal_message *messag
 	if (__builtin_expect(!slot, 0))
 		return -ENOMEM;
 	if (pabal__link_is_plain(link, header))
-		return take_small(link, header, slot, message);
+		return take_small(link, header, PABAL__LINK_LOOKED, slot, message);
 	if (pabal__stream_kind_of(header) == PABAL__STREAM_LARGE && pabal__link_peek_large(link, header, &incoming))
-		return take_large(link, &incoming, slot, message, pabal__link_alone(link));
+		return take_large(link, &incoming, PABAL__LINK_LOOKED, slot, message, pabal__link_alone(link));
 	r = take_other(link, slot, message);
 	if (r)
 		pabal__slots_give(&receiving->leases, slot);
@@ -309,7 +313,8 @@ static PABAL__LONG_WAY int take_checked(pabal_link *link, const struct pabal_tak
 }
 
 /* The usual case of a large message, nearly as short: nothing comes with it. No other thread receives. */
-static inline PABAL__SHORT_WAY int take_block(pabal_link *link, uint32_t header, struct pabal_message *ret_message, int64_t timeout_ns)
+static inline PABAL__SHORT_WAY int take_block(pabal_link *link, uint32_t header, enum pabal__link_look look, struct pabal_message *ret_message,
+					      int64_t timeout_ns)
 {
 	struct pabal__incoming incoming;
 	struct pabal__slot *slot;
@@ -319,18 +324,19 @@ static inline PABAL__SHORT_WAY int take_block(pabal_link *link, uint32_t header,
 	slot = pabal__slots_take_first(&link->receiving.leases);
 	if (__builtin_expect(!slot, 0))
 		return take_any(link, ret_message, timeout_ns);
-	return take_large(link, &incoming, slot, ret_message, true);
+	return take_large(link, &incoming, look, slot, ret_message, true);
 }
 
 /* That of a small one. */
-static inline PABAL__SHORT_WAY int take_plain(pabal_link *link, uint32_t header, struct pabal_message *ret_message, int64_t timeout_ns)
+static inline PABAL__SHORT_WAY int take_plain(pabal_link *link, uint32_t header, enum pabal__link_look look, struct pabal_message *ret_message,
+					      int64_t timeout_ns)
 {
 	struct pabal__slot *slot;
 
 	if (!pabal__link_is_plain(link, header) || pabal__stream_length_of(header) > PABAL__COPY_SMALL)
 		return take_any(link, ret_message, timeout_ns);
 	slot = pabal__slots_take_first(&link->receiving.leases);
-	return __builtin_expect(slot != NULL, 1) ? take_small(link, header, slot, ret_message) : take_any(link, ret_message, timeout_ns);
+	return __builtin_expect(slot != NULL, 1) ? take_small(link, header, look, slot, ret_message) : take_any(link, ret_message, timeout_ns);
 }
 
 static inline bool is_large(uint32_t header)
@@ -342,12 +348,13 @@ static PABAL__LONG_WAY int take_answer(pabal_link *link, struct pabal_message *r
 {
 	uint32_t header = pabal__link_await(link);
 
-	return is_large(header) ? take_block(link, header, ret_message, timeout_ns) : take_plain(link, header, ret_message, timeout_ns);
+	return is_large(header) ? take_block(link, header, PABAL__LINK_AWAITED, ret_message, timeout_ns)
+				: take_plain(link, header, PABAL__LINK_AWAITED, ret_message, timeout_ns);
 }
 
 static PABAL__LONG_WAY int take_block_apart(pabal_link *link, uint32_t header, struct pabal_message *ret_message, int64_t timeout_ns)
 {
-	return take_block(link, header, ret_message, timeout_ns);
+	return take_block(link, header, PABAL__LINK_LOOKED, ret_message, timeout_ns);
 }
 
 /* The usual case, short: as in pabal_link_receive(). */
@@ -361,7 +368,8 @@ int pabal_link_take(pabal_link *link, const struct pabal_take_opts *opts, struct
 		return take_answer(link, ret_message, timeout_ns);
 	pabal__link_expect_large(link);
 	header = pabal__reader_look(&link->receiving.reader);
-	return is_large(header) ? take_block_apart(link, header, ret_message, timeout_ns) : take_plain(link, header, ret_message, timeout_ns);
+	return is_large(header) ? take_block_apart(link, header, ret_message, timeout_ns)
+				: take_plain(link, header, PABAL__LINK_LOOKED, ret_message, timeout_ns);
 }
 
 int pabal__link_no_lease(void)

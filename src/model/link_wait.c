@@ -86,59 +86,73 @@ static bool spins(const struct pabal_link *link)
 	return atomic_load_explicit(&link->receiving.spin.spin.budget_ns, memory_order_relaxed) > 0; /* alone: tuning only */
 }
 
-/* How patient this side is now: what it has found out itself, or what the other one says. */
-static uint32_t delay_of(struct pabal_link *link)
+/* How patient both sides are now, pabal__patience_word(): what this one has found out, or what the other one says. */
+static uint32_t patience_of(struct pabal_link *link)
 {
 	struct pabal__patience *patience = &link->receiving.patience;
-	uint32_t delay;
+	uint32_t word;
 
-	if (!link->receiving.patient) { /* relaxed, here and below: alone, tuning only */
-		delay = atomic_load_explicit(&link->peer->delay, memory_order_relaxed);
-		return delay < PABAL__PATIENCE_MAX ? delay : PABAL__PATIENCE_MAX;
-	}
+	if (!link->receiving.patient) /* relaxed, here and below: alone, tuning only */
+		return atomic_load_explicit(&link->peer->delay, memory_order_relaxed);
 	if (pabal__patience_round(patience)) {
 		pabal__patience_window(patience, pabal__cpu_ticks());
-		if (atomic_load_explicit(&link->mine->delay, memory_order_relaxed) != patience->delay)
-			atomic_store_explicit(&link->mine->delay, patience->delay, memory_order_relaxed);
+		word = pabal__patience_word(patience);
+		if (atomic_load_explicit(&link->mine->delay, memory_order_relaxed) != word)
+			atomic_store_explicit(&link->mine->delay, word, memory_order_relaxed);
 	}
-	return patience->delay;
+	return pabal__patience_word(patience);
 }
 
-/*
- * The answer should be there after that delay. Else it comes in a moment: to look some more times here costs less than the way to a wait does. All lines of it are asked for with each look: those that were there too early are stale by the
- * next one. Measured: who looks a little too early loses 10 ns, else 60.
- */
-static uint32_t look_patiently(const struct pabal_link *link, uint32_t delay)
+/* All lines of the answer are asked for with each look: those that were there too early are stale by the next one. */
+static inline uint32_t look(const struct pabal_link *link, uint64_t end)
 {
 	const struct pabal__reader *reader = &link->receiving.reader;
-	uint64_t end = pabal__reader_expected_end(reader);
+
+	pabal__reader_fetch(reader, end);
+	pabal__link_expect_large(link);
+	return pabal__reader_look(reader);
+}
+
+/* It comes in a moment: to look some more times here costs less than the way to a wait does. Measured: who looks a little too early loses 10 ns, else 60. */
+static PABAL__LONG_WAY uint32_t look_again(struct pabal_link *link, uint64_t end)
+{
 	uint32_t header = 0;
 
-	pabal__patience_delay(delay);
-	for (uint32_t i = 0; !header && i < LOOKS; i++) {
-		if (i)
-			pabal__cpu_pause();
-		pabal__reader_fetch(reader, end);
-		pabal__link_expect_large(link);
-		header = pabal__reader_look(reader);
+	link->receiving.trim.too_early = true;
+	for (uint32_t i = 1; !header && i < LOOKS; i++) {
+		pabal__cpu_pause();
+		header = look(link, end);
 	}
 	return header;
 }
 
+/* The answer should be there after that delay. */
+static inline uint32_t look_patiently(struct pabal_link *link, uint32_t delay)
+{
+	uint64_t end = pabal__reader_expected_end(&link->receiving.reader);
+	uint32_t header;
+
+	link->receiving.trim.too_early = false;
+	pabal__patience_delay(delay);
+	header = look(link, end);
+	return __builtin_expect(header != 0, 1) ? header : look_again(link, end);
+}
+
 uint32_t pabal__link_await(struct pabal_link *link)
 {
-	struct pabal__reader *reader = &link->receiving.reader;
-	uint32_t delay = spins(link) ? delay_of(link) : 0;
+	struct pabal__link_receiving *receiving = &link->receiving;
+	uint32_t word = spins(link) ? patience_of(link) : 0, delay = pabal__patience_said(word);
 
-	link->receiving.asked = pabal__writer_sequence(&link->sending.writer);
+	receiving->asked = pabal__writer_sequence(&link->sending.writer);
+	pabal__reader_foresee(&receiving->reader);
 	atomic_store_explicit(&link->sending.delay, delay, memory_order_relaxed); /* alone: tuning only */
 	if (!delay) {
 		pabal__link_expect_large(link);
-		return pabal__reader_look(reader);
+		return pabal__reader_look(&receiving->reader);
 	}
-	pabal__reader_note_wait(reader);
+	pabal__reader_note_wait(&receiving->reader);
 	pabal__link_expect_release(link);
-	return look_patiently(link, delay);
+	return look_patiently(link, word & PABAL__PATIENCE_TRYING ? delay : pabal__trim_apply(&receiving->trim, delay));
 }
 
 bool pabal__link_has(struct pabal_link *link)

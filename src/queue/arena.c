@@ -51,9 +51,8 @@ void pabal__arena_init(struct pabal__arena *arena, struct pabal__arena_books *bo
 	arena->size = pabal__arena_block_size(memory_max);
 	arena->released = peer->released;
 	arena->first = take_node(arena);
-	*pabal__arena_node_at(arena, arena->first) = (struct pabal__arena_node){
-		.size = arena->size, .before = PABAL__ARENA_NONE, .after = PABAL__ARENA_NONE, .free = true
-	};
+	*pabal__arena_node_at(arena, arena->first) =
+		(struct pabal__arena_node){ .size = arena->size, .before = PABAL__ARENA_NONE, .after = PABAL__ARENA_NONE, .free = true };
 }
 
 static uint32_t first_fit(const struct pabal__arena *arena, uint64_t size)

@@ -32,13 +32,13 @@ struct pabal__arena_books {
 
 struct pabal__arena {
 	struct pabal__arena_books *books;
-	const _Atomic uint32_t *released;     /* the peer's words */
-	_Atomic uint64_t told;                /* the receipt that the peer's last large message said it has given back, or 0. Written by who receives */
-	uint32_t first;                       /* the node at offset 0 */
-	uint32_t spare_node, fresh_node;      /* those that were given back; from fresh_node on they were never used */
+	const _Atomic uint32_t *released; /* the peer's words */
+	_Atomic uint64_t told;            /* the receipt that the peer's last large message said it has given back, or 0. Written by who receives */
+	uint32_t first;                   /* the node at offset 0 */
+	uint32_t spare_node, fresh_node;  /* those that were given back; from fresh_node on they were never used */
 	uint32_t spare_tickets, fresh_ticket; /* the same: how many, and from where on */
 	uint32_t oldest, newest;              /* of those sent and not known to be released */
-	uint32_t kept;           /* the block that came back last, whole, for a message of the same size; or PABAL__ARENA_NONE */
+	uint32_t kept;                        /* the block that came back last, whole, for a message of the same size; or PABAL__ARENA_NONE */
 	uint32_t described;      /* the block of which the next entry of the ring tells already, should it be sent next; or PABAL__ARENA_NONE */
 	uint64_t described_size; /* of which so many bytes are the message */
 	uint64_t size, used;     /* bytes; of the latter the block that is kept is a part */

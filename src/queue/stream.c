@@ -69,7 +69,8 @@ void pabal__reader_init(struct pabal__reader *reader, struct pabal__half *mine, 
 	atomic_init(&reader->sequence, PABAL__STREAM_SEQUENCE);
 	reader->vain = PABAL__STREAM_SEQUENCE;
 	reader->skips = 0;
-	reader->length = 0;
+	reader->last = 0;
+	reader->alike = reader->next; /* no header is 0 */
 	atomic_init(&reader->before, 0);
 }
 

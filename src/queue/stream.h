@@ -83,7 +83,8 @@ struct pabal__stream_extra {
 struct pabal__stream_place {
 	uint64_t offset, size; /* in the arena, bytes */
 	uint64_t receipt;
-	uint64_t released; /* the receipt of the other direction's large message that the writer has released last; its word says the same. 0: nothing is said */
+	uint64_t
+		released; /* the receipt of the other direction's large message that the writer has released last; its word says the same. 0: nothing is said */
 };
 
 /* By what a large message is given back, use:32 | ticket:32. One use in 2^32 of ticket 0 has none that could be said, and is only found in the word. */
@@ -135,7 +136,8 @@ struct pabal__reader {
 	_Atomic uint64_t sequence; /* of the next message or skip; the header bears the low half. Atomic for who sends in another thread */
 	uint64_t vain;             /* the same, when the last wait began */
 	uint64_t skips;
-	uint32_t length;         /* of the last message: the next one is probably alike */
+	uint32_t last;           /* pabal__reader_look() of the last message: the next one is probably alike */
+	uint64_t alike;          /* pabal__reader_foresee(): the position behind it, if it is */
 	_Atomic uint32_t before; /* how many came in a row before the last wait: a hint for who waits, without a lock */
 };
 
@@ -429,16 +431,16 @@ static inline void pabal__reader_note_wait(struct pabal__reader *reader)
 static inline void pabal__reader_expect(struct pabal__reader *reader)
 {
 	pabal__reader_note_wait(reader);
-	if ((reader->next ^ (reader->next + 7 + reader->length)) & ~UINT64_C(63))
+	if ((reader->next ^ (reader->next + 7 + pabal__stream_length_of(reader->last))) & ~UINT64_C(63))
 		__builtin_prefetch(pabal__reader_content(reader) + 56);
 }
 
 /* Where the next message ends, if it is as long as the last one. */
 static inline uint64_t pabal__reader_expected_end(const struct pabal__reader *reader)
 {
-	uint32_t length = reader->length < PABAL__STREAM_INLINE_MAX ? reader->length : PABAL__STREAM_INLINE_MAX; /* that of a skip may be anything */
+	uint32_t length = pabal__stream_length_of(reader->last);
 
-	return reader->next + 8 + length;
+	return reader->next + 8 + (length < PABAL__STREAM_INLINE_MAX ? length : PABAL__STREAM_INLINE_MAX); /* that of a skip may be anything */
 }
 
 /*
@@ -457,22 +459,43 @@ static inline uint64_t pabal__reader_messages(const struct pabal__reader *reader
 	return pabal__reader_sequence(reader) - PABAL__STREAM_SEQUENCE - reader->skips;
 }
 
-/* Done with the message that was looked at: the peer may write over it. */
+/* All before @next is done with: the peer may write over it. */
+static inline void pabal__reader_go_on(struct pabal__reader *reader, uint64_t next)
+{
+	reader->next = next;
+	/* relaxed: as pabal__reader_sequence() */
+	atomic_store_explicit(&reader->sequence, pabal__reader_sequence(reader) + 1, memory_order_relaxed);
+	/* release: our reads are done; pairs with the acquire in pabal__writer_look_for_room() */
+	atomic_store_explicit(reader->position, next, PABAL__FAULT(POSITION_RELAXED) ? memory_order_relaxed : memory_order_release);
+}
+
+/* Done with the message that was looked at. */
 static inline void pabal__reader_consume(struct pabal__reader *reader, uint32_t header)
 {
-	uint32_t length = pabal__stream_length_of(header);
 	uint64_t next = pabal__stream_after(reader->next, pabal__stream_step_of(header)), sequence = pabal__reader_sequence(reader);
 
 	if (sequence != reader->vain) { /* more is there, probably: ahead of what the processor fetches by itself. Measured */
 		__builtin_prefetch(reader->ring + pabal__stream_offset(next + PABAL__STREAM_AHEAD));
 		__builtin_prefetch(reader->ring + pabal__stream_offset(next + PABAL__STREAM_AHEAD + 64));
 	}
-	if (reader->length != length) /* it is read in each stream, and stored in few */
-		reader->length = length;
-	reader->next = next;
-	atomic_store_explicit(&reader->sequence, sequence + 1, memory_order_relaxed); /* as pabal__reader_sequence() */
-	/* release: our reads are done; pairs with the acquire in pabal__writer_look_for_room() */
-	atomic_store_explicit(reader->position, next, PABAL__FAULT(POSITION_RELAXED) ? memory_order_relaxed : memory_order_release);
+	if (reader->last != header) /* it is read in each stream, and stored in few */
+		reader->last = header;
+	pabal__reader_go_on(reader, next);
+}
+
+/* For who waits for an answer: what will be behind it is worked out before it comes. */
+static inline void pabal__reader_foresee(struct pabal__reader *reader)
+{
+	reader->alike = pabal__stream_after(reader->next, pabal__stream_step_of(reader->last));
+}
+
+/* Done with the answer that was waited for in that way: it is alone, nothing more comes that would have to be fetched. */
+static inline void pabal__reader_consume_foreseen(struct pabal__reader *reader, uint32_t header)
+{
+	if (__builtin_expect(header == reader->last, 1))
+		pabal__reader_go_on(reader, reader->alike);
+	else
+		pabal__reader_consume(reader, header);
 }
 
 #endif

@@ -6,7 +6,7 @@
 
 enum {
 	FIRST = 8,           /* windows until the first trial. A guess: who exchanges 250 messages may well exchange more */
-	INTERVAL_MIN = 64,   /* between two trials, while their results differ; a trial takes 50 to 63 windows */
+	INTERVAL_MIN = 64,   /* between two trials, while their results differ; a trial takes 39 windows */
 	INTERVAL_MAX = 2048, /* while they do not: some 20 ms. A virtual machine moves its CPUs each few seconds */
 	STRANGE = 16,        /* windows in a row that are out of the ordinary are the new ordinary */
 	LONGEST = 1 << 30,   /* ticks; twice as much is still a number */
@@ -17,7 +17,7 @@ enum {
 static const uint32_t ladder[PABAL__PATIENCE_RUNGS] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, PABAL__PATIENCE_MAX / PABAL__PATIENCE_A_PAUSE };
 
 _Static_assert(PABAL__PATIENCE_PASSES == 3, "typical() is of three");
-_Static_assert(PABAL__PATIENCE_RUNGS >= 2 * PABAL__PATIENCE_A_PAUSE, "as many are tried in the end");
+_Static_assert(PABAL__PATIENCE_MAX < PABAL__PATIENCE_TRYING, "both are said in one word");
 
 /* What a window takes. */
 static uint32_t typical(const struct pabal__patience *patience, uint32_t rung)
@@ -31,7 +31,7 @@ static uint32_t typical(const struct pabal__patience *patience, uint32_t rung)
 static void set(struct pabal__patience *patience, uint32_t rung)
 {
 	patience->rung = rung;
-	patience->delay = patience->tried[rung];
+	patience->delay = ladder[rung] * PABAL__PATIENCE_A_PAUSE;
 }
 
 /* The rung that takes least, and less than @least; 0: none does. */
@@ -57,41 +57,23 @@ static bool is_beside(uint32_t a, uint32_t b)
 
 static void choose(struct pabal__patience *patience)
 {
-	uint32_t none = typical(patience, 0), best = best_of(patience, none - none / GAIN), delay = patience->tried[best];
+	uint32_t none = typical(patience, 0), best = best_of(patience, none - none / GAIN), before = patience->chosen;
 
-	if (!is_beside(delay, patience->chosen) || !patience->interval)
+	set(patience, best);
+	patience->chosen = patience->delay;
+	if (!is_beside(patience->chosen, before) || !patience->interval)
 		patience->interval = INTERVAL_MIN;
 	else if (patience->interval < INTERVAL_MAX)
 		patience->interval *= 2;
-	patience->chosen = delay;
 	patience->usual = typical(patience, best);
-	patience->stage = PABAL__PATIENCE_KEEP;
+	patience->trying = false;
 	patience->windows = patience->strange = 0;
-	set(patience, best);
 }
 
-/* First whole pauses. */
 static void begin(struct pabal__patience *patience)
 {
-	for (uint32_t rung = 0; rung < PABAL__PATIENCE_RUNGS; rung++)
-		patience->tried[rung] = ladder[rung] * PABAL__PATIENCE_A_PAUSE;
-	patience->stage = PABAL__PATIENCE_ROUGH;
+	patience->trying = true;
 	patience->rungs = PABAL__PATIENCE_RUNGS;
-	patience->pass = 0;
-	set(patience, 0);
-}
-
-/* Then the quarters around the best of these, and none, which was tried as well. */
-static void refine(struct pabal__patience *patience)
-{
-	uint32_t around = patience->tried[best_of(patience, UINT32_MAX)];
-
-	if (!around) /* none gains anything, or less than a pause might */
-		around = PABAL__PATIENCE_A_PAUSE;
-	patience->rungs = 1;
-	for (uint32_t delay = around + 1 - PABAL__PATIENCE_A_PAUSE; delay < around + PABAL__PATIENCE_A_PAUSE && delay <= PABAL__PATIENCE_MAX; delay++)
-		patience->tried[patience->rungs++] = delay;
-	patience->stage = PABAL__PATIENCE_FINE;
 	patience->pass = 0;
 	set(patience, 0);
 }
@@ -101,8 +83,7 @@ static bool is_enough(const struct pabal__patience *patience)
 {
 	uint32_t twice = 2 * patience->ticks[0][0], rung = patience->rung;
 
-	return patience->stage == PABAL__PATIENCE_ROUGH && patience->pass == 0 && rung >= 2 && patience->ticks[rung][0] > twice &&
-	       patience->ticks[rung - 1][0] > twice;
+	return patience->pass == 0 && rung >= 2 && patience->ticks[rung][0] > twice && patience->ticks[rung - 1][0] > twice;
 }
 
 static void try_next(struct pabal__patience *patience, uint32_t took)
@@ -116,8 +97,6 @@ static void try_next(struct pabal__patience *patience, uint32_t took)
 	}
 	if (++patience->pass < PABAL__PATIENCE_PASSES)
 		set(patience, 0);
-	else if (patience->stage == PABAL__PATIENCE_ROUGH)
-		refine(patience);
 	else
 		choose(patience);
 }
@@ -148,8 +127,8 @@ void pabal__patience_window(struct pabal__patience *patience, uint64_t ticks)
 		return;
 	if (took > LONGEST)
 		took = LONGEST;
-	if (patience->stage == PABAL__PATIENCE_KEEP)
-		hold(patience, (uint32_t)took);
-	else
+	if (patience->trying)
 		try_next(patience, (uint32_t)took);
+	else
+		hold(patience, (uint32_t)took);
 }

@@ -7,7 +7,8 @@
  * where they are near each other, 5 to 12 where they are far.
  *
  * It cannot be learned by each for himself: the patience of one delays the message of the other, and whatever they conclude from looks in vain, both wait longer and longer. So one of the two tries for both, and says what is in force in a
- * word of its memory, which the other one follows. It measures what matters: how long a round trip takes. Now and then it tries each number of pauses, none among them, then the quarters around the best, and takes the best of these. Measured; see decisions/0017.
+ * word of its memory, which the other one follows. It measures what matters: how long a round trip takes. Now and then it tries each number of pauses, none among them, and takes the best. The rest is each one's own (wait/trim.h). Measured; see
+ * decisions/0017.
  */
 #ifndef PABAL_SRC_WAIT_PATIENCE_H
 #define PABAL_SRC_WAIT_PATIENCE_H
@@ -23,14 +24,9 @@ enum {
 	PABAL__PATIENCE_MAX = 64,    /* 16 pauses: 0.4 to 0.7 microseconds. Measured: between far CPUs 5 to 12 are best */
 	PABAL__PATIENCE_TURNS = 20,  /* of an empty loop, a cycle each: about a quarter of the shortest pause that was met, which is 90 */
 	PABAL__PATIENCE_ROUNDS = 32, /* round trips that are measured together; a guess */
-	PABAL__PATIENCE_RUNGS = 13,  /* delays that are tried at most, one after the other */
+	PABAL__PATIENCE_RUNGS = 13,  /* delays that are tried, one after the other */
 	PABAL__PATIENCE_PASSES = 3,  /* times that each is tried: the middle one counts, so that one that was disturbed does not */
-};
-
-enum pabal__patience_stage {
-	PABAL__PATIENCE_KEEP,  /* a delay is in force */
-	PABAL__PATIENCE_ROUGH, /* whole pauses are tried */
-	PABAL__PATIENCE_FINE,  /* quarters around the best of these */
+	PABAL__PATIENCE_TRYING = 128 /* a bit in the word: this delay is only tried, and nobody is to draw conclusions */
 };
 
 /* Of the one who tries; for one thread. All zeros to begin with. */
@@ -38,7 +34,7 @@ struct pabal__patience {
 	uint64_t began;  /* ticks, when the window began that is being measured; 0: there is none */
 	uint32_t rounds; /* in it */
 	uint32_t delay;  /* in force */
-	enum pabal__patience_stage stage;
+	bool trying;
 	uint32_t rung, pass; /* of a trial: which is being measured, the how manieth time */
 	uint32_t rungs;      /* so many are worth trying: more pauses took twice as long as none */
 	uint32_t chosen;     /* the delay in force between two trials */
@@ -46,7 +42,6 @@ struct pabal__patience {
 	uint32_t windows;    /* since the last trial */
 	uint32_t interval;   /* so many until the next; 0: there was none yet */
 	uint32_t strange;    /* windows in a row that took much more or less than usual */
-	uint32_t tried[PABAL__PATIENCE_RUNGS];
 	uint32_t ticks[PABAL__PATIENCE_RUNGS][PABAL__PATIENCE_PASSES];
 };
 
@@ -60,6 +55,20 @@ static inline void pabal__patience_delay(uint32_t delay)
 		atomic_signal_fence(memory_order_relaxed); /* nothing, but the compiler keeps the loop */
 	for (uint32_t i = delay / PABAL__PATIENCE_A_PAUSE; i > 0; i--)
 		pabal__cpu_pause();
+}
+
+/* What the other side is told. */
+static inline uint32_t pabal__patience_word(const struct pabal__patience *patience)
+{
+	return patience->delay | (patience->trying ? PABAL__PATIENCE_TRYING : 0);
+}
+
+/* The delay that such a word bears, whatever it is. */
+static inline uint32_t pabal__patience_said(uint32_t word)
+{
+	uint32_t delay = word & (PABAL__PATIENCE_TRYING - 1);
+
+	return delay < PABAL__PATIENCE_MAX ? delay : PABAL__PATIENCE_MAX;
 }
 
 /* Another round trip begins. Is a window over? Then pabal__patience_window() is due: only then the clock has to be read. */

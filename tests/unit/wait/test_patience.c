@@ -63,20 +63,15 @@ static uint64_t average(struct game *game)
 	return ticks;
 }
 
+/* Of whole pauses. */
 static uint32_t best_of(const struct distance *distance)
 {
 	uint32_t best = 0;
 
-	for (uint32_t delay = 1; delay <= PABAL__PATIENCE_MAX; delay++)
+	for (uint32_t delay = PABAL__PATIENCE_A_PAUSE; delay <= PABAL__PATIENCE_MAX; delay += PABAL__PATIENCE_A_PAUSE)
 		if (round_trip(distance, delay) < round_trip(distance, best))
 			best = delay;
 	return best;
-}
-
-/* No two round trips are alike, so it may be a little more: less than a pause. */
-static void assert_near(uint32_t delay, uint32_t best)
-{
-	assert_in_range(delay, best, best + PABAL__PATIENCE_A_PAUSE - 1);
 }
 
 static void the_best_number_is_found(void **state)
@@ -88,7 +83,7 @@ static void the_best_number_is_found(void **state)
 		struct game game = { .now = 1, .random = 5 };
 
 		play(&game, distances[i], 100);
-		assert_near(game.patience.delay, best_of(distances[i]));
+		assert_int_equal(game.patience.delay, best_of(distances[i]));
 		play(&game, distances[i], 10000);
 		average(&game);
 		play(&game, distances[i], 10000); /* in the long run trying costs next to nothing */
@@ -105,7 +100,7 @@ static void one_window_decides_nothing(void **state)
 	play(&game, &near, 1000);
 	for (int i = 0; i < 1000; i++) {
 		play(&game, &near, 10);
-		right += game.patience.delay >= best_of(&near) && game.patience.delay < best_of(&near) + PABAL__PATIENCE_A_PAUSE;
+		right += game.patience.delay == best_of(&near);
 	}
 	assert_true(right > 940); /* of windows that decide alone: 909 */
 }
@@ -131,12 +126,12 @@ static void it_is_found_out_anew_when_that_changes(void **state)
 	(void)state;
 	for (int i = 0; i < 10; i++) {
 		play(&game, &near, 20000); /* so long that trials have become rare */
-		assert_near(game.patience.delay, best_of(&near));
+		assert_int_equal(game.patience.delay, best_of(&near));
 		play(&game, &far, 400);
-		assert_near(game.patience.delay, best_of(&far));
+		assert_int_equal(game.patience.delay, best_of(&far));
 		play(&game, &far, 20000);
 		play(&game, &near, 400);
-		assert_near(game.patience.delay, best_of(&near));
+		assert_int_equal(game.patience.delay, best_of(&near));
 	}
 }
 
