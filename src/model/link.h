@@ -17,6 +17,7 @@
 #include "model/link_slots.h"
 #include "platform/fork.h"
 #include "queue/arena.h"
+#include "queue/stream_reader.h"
 #include "wait/doorbell_wait.h"
 #include "wait/patience.h"
 #include "wait/trim.h"

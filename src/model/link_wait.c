@@ -6,7 +6,7 @@
  * so the socket is readable; who swallows those bytes for another purpose sets the latch; only a call that says -EAGAIN clears both, arms again and looks once more. So it is readable while there may
  * be something.
  *
- * Who has asked and waits for the answer by spinning is patient first: it makes some pauses before its first look (wait/patience.h).
+ * Who has asked and waits for the answer by spinning is patient first: it makes some pauses before its first look, as long for both sides (wait/patience.h) but for a little (wait/trim.h).
  */
 #include <errno.h>
 #include <unistd.h>

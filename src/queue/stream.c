@@ -61,19 +61,6 @@ void pabal__writer_init(struct pabal__writer *writer, struct pabal__half *mine, 
 	atomic_init(&writer->sequence, PABAL__STREAM_SEQUENCE);
 }
 
-void pabal__reader_init(struct pabal__reader *reader, struct pabal__half *mine, const struct pabal__half *peer)
-{
-	reader->ring = peer->ring;
-	reader->position = &mine->position;
-	reader->next = PABAL__STREAM_FIRST;
-	atomic_init(&reader->sequence, PABAL__STREAM_SEQUENCE);
-	reader->vain = PABAL__STREAM_SEQUENCE;
-	reader->skips = 0;
-	reader->last = 0;
-	reader->alike = reader->next; /* no header is 0 */
-	atomic_init(&reader->before, 0);
-}
-
 /* Where the gap lies next. */
 static uint64_t gap_position(const struct pabal__writer *writer)
 {

@@ -3,8 +3,8 @@
  * queue/stream.h - one direction of a link: a ring that one process writes and another reads, each in memory of its own.
  *
  * Each of the two owns one half: memory that it alone can write, and that the other can only read. The writer's half holds the ring and the arena of large messages; the
- * reader's half says how far it has read and what it has released. So a direction is written by two hands, but no word is. Offsets and atomics only; who
- * sleeps and who wakes whom stands in wait/doorbell.h, what a message means in model/.
+ * reader's half says how far it has read and what it has released. So a direction is written by two hands, but no word is. Here are the halves, what lies in a ring, and the writing end; the reading end is
+ * stream_reader.h, the arena arena.h. Offsets and atomics only; who sleeps and who wakes whom stands in wait/doorbell.h, what a message means in model/.
  */
 #ifndef PABAL_SRC_QUEUE_STREAM_H
 #define PABAL_SRC_QUEUE_STREAM_H
@@ -48,10 +48,11 @@ enum {
 struct pabal__half {
 	uint64_t magic; /* this line: written once, before the other side maps it */
 	uint64_t memory_max;
-	_Alignas(128) _Atomic uint64_t position;  /* how far the owner has read the other side's ring */
-	_Alignas(128) _Atomic uint64_t arm;       /* what the owner wants to be woken for, number:32 | wants:32 (wait/doorbell.h) */
-	_Atomic uint32_t state;                   /* PABAL__HALF_...; on the same line: whoever sends reads both */
-	_Atomic uint32_t delay;                   /* before the first look for an answer, in force for both; of one of the two (wait/patience.h) */
+	_Alignas(128) _Atomic uint64_t position; /* how far the owner has read the other side's ring */
+	_Alignas(128) _Atomic uint64_t arm;      /* what the owner wants to be woken for, number:32 | wants:32 (wait/doorbell.h) */
+	_Atomic uint32_t state;                  /* PABAL__HALF_...; on the same line: whoever sends reads both */
+	_Atomic uint32_t
+		delay; /* before the first look for an answer, in force for both: pabal__patience_word(), of one of the two (wait/patience.h) */
 	_Alignas(128) _Atomic uint64_t ring_word; /* the last arm of the other side that the owner rang, its number */
 	_Alignas(128) _Atomic uint32_t released
 		[PABAL__STREAM_TICKETS]; /* the last use of each of the other side's tickets that the owner has released; see pabal__stream_word_of() */
@@ -128,28 +129,10 @@ struct pabal__writer {
 	struct pabal__spot ready; /* of the next message, if that is an answer as long as the last one; its sequence is 0 if there was none */
 };
 
-/* The reading end. */
-struct pabal__reader {
-	const unsigned char *ring;  /* the peer's */
-	_Atomic uint64_t *position; /* our word */
-	uint64_t next;
-	_Atomic uint64_t sequence; /* of the next message or skip; the header bears the low half. Atomic for who sends in another thread */
-	uint64_t vain;             /* the same, when the last wait began */
-	uint64_t skips;
-	uint32_t last;           /* pabal__reader_look() of the last message: the next one is probably alike */
-	uint64_t alike;          /* pabal__reader_foresee(): the position behind it, if it is */
-	_Atomic uint32_t before; /* how many came in a row before the last wait: a hint for who waits, without a lock */
-};
-
 /* Relaxed: written by this end's thread alone, and for the other end's a hint. */
 static inline uint64_t pabal__writer_sequence(const struct pabal__writer *writer)
 {
 	return atomic_load_explicit(&writer->sequence, memory_order_relaxed);
-}
-
-static inline uint64_t pabal__reader_sequence(const struct pabal__reader *reader)
-{
-	return atomic_load_explicit(&reader->sequence, memory_order_relaxed);
 }
 
 /* Bytes of one side's memory; 0: @memory_max is out of range (1 to 2^40). Everything before the arena is to be backed by real memory at once. */
@@ -166,7 +149,6 @@ void pabal__stream_format(void *mine, uint64_t memory_max);
 bool pabal__stream_fits(const void *half, uint64_t memory_max);
 
 void pabal__writer_init(struct pabal__writer *writer, struct pabal__half *mine, const struct pabal__half *peer);
-void pabal__reader_init(struct pabal__reader *reader, struct pabal__half *mine, const struct pabal__half *peer);
 
 /* Where in the ring a position lies. */
 static inline size_t pabal__stream_offset(uint64_t position)
@@ -361,16 +343,6 @@ void pabal__writer_overtake(struct pabal__writer *writer, uint64_t cells);
 /* The gap is no longer in use. */
 void pabal__writer_close_gap(struct pabal__writer *writer);
 
-/* The low half of the next header, kind:4 | apart:3 | length:25; 0: nothing is there. */
-static inline uint32_t pabal__reader_look(const struct pabal__reader *reader)
-{
-	/* acquire: pairs with the release in pabal__writer_publish() */
-	uint64_t header = atomic_load_explicit((const _Atomic uint64_t *)(const void *)(reader->ring + pabal__stream_offset(reader->next)),
-					       memory_order_acquire);
-
-	return (uint32_t)(header >> 32) == (uint32_t)pabal__reader_sequence(reader) ? (uint32_t)header : 0;
-}
-
 static inline enum pabal__stream_kind pabal__stream_kind_of(uint32_t header)
 {
 	return (enum pabal__stream_kind)(header >> 28);
@@ -387,115 +359,6 @@ static inline uint64_t pabal__stream_step_of(uint32_t header)
 	uint64_t apart = header >> PABAL__STREAM_LENGTH_BITS & PABAL__STREAM_APART_MAX;
 
 	return pabal__stream_cells(pabal__stream_length_of(header)) + apart * 16;
-}
-
-/* Is it a header that an honest peer writes? Its content then lies in the ring, and so does the next header. */
-static inline bool pabal__reader_sound(const struct pabal__reader *reader, uint32_t header)
-{
-	uint32_t length = pabal__stream_length_of(header);
-
-	switch (pabal__stream_kind_of(header)) {
-	case PABAL__STREAM_DATA:
-		return length <= PABAL__STREAM_INLINE_MAX;
-	case PABAL__STREAM_EXTRA:
-		return length >= sizeof(struct pabal__stream_extra) && length <= sizeof(struct pabal__stream_extra) + PABAL__STREAM_INLINE_MAX;
-	case PABAL__STREAM_LARGE:
-		return length == sizeof(struct pabal__stream_extra) + sizeof(struct pabal__stream_place);
-	case PABAL__STREAM_SKIP:
-		return pabal__stream_offset(reader->next) + pabal__stream_step_of(header) <= PABAL__STREAM_BYTES;
-	default:
-		return false;
-	}
-}
-
-/* The content of the message that was looked at. The peer may be changing it. */
-static inline const unsigned char *pabal__reader_content(const struct pabal__reader *reader)
-{
-	return reader->ring + pabal__stream_offset(reader->next) + 8;
-}
-
-/* A wait begins, with a look in vain or without one. */
-static inline void pabal__reader_note_wait(struct pabal__reader *reader)
-{
-	uint64_t sequence = pabal__reader_sequence(reader);
-
-	if (sequence != reader->vain) /* relaxed: a hint */
-		atomic_store_explicit(&reader->before, (uint32_t)(sequence - reader->vain), memory_order_relaxed);
-	reader->vain = sequence;
-}
-
-/*
- * Who waits by looking has what lies behind the header come along with it: the next line, if a message like the last one ends there. If it does not, the writer has that line, and must not lose
- * it. Measured: a third of the round trip of 64 bytes.
- */
-static inline void pabal__reader_expect(struct pabal__reader *reader)
-{
-	pabal__reader_note_wait(reader);
-	if ((reader->next ^ (reader->next + 7 + pabal__stream_length_of(reader->last))) & ~UINT64_C(63))
-		__builtin_prefetch(pabal__reader_content(reader) + 56);
-}
-
-/* Where the next message ends, if it is as long as the last one. */
-static inline uint64_t pabal__reader_expected_end(const struct pabal__reader *reader)
-{
-	uint32_t length = pabal__stream_length_of(reader->last);
-
-	return reader->next + 8 + (length < PABAL__STREAM_INLINE_MAX ? length : PABAL__STREAM_INLINE_MAX); /* that of a skip may be anything */
-}
-
-/*
- * Who looks when the message should just be there fetches what lies behind its header's line as well, up to where it ends. It comes in any case, but the processor does not expect to find a message, and asks for the rest only when
- * it has the header. Measured: up to a tenth of the round trip of 64 bytes.
- */
-static inline void pabal__reader_fetch(const struct pabal__reader *reader, uint64_t end)
-{
-	for (uint64_t line = (reader->next | 63) + 1; line < end; line += 64)
-		__builtin_prefetch(reader->ring + pabal__stream_offset(line));
-}
-
-/* How many were consumed. */
-static inline uint64_t pabal__reader_messages(const struct pabal__reader *reader)
-{
-	return pabal__reader_sequence(reader) - PABAL__STREAM_SEQUENCE - reader->skips;
-}
-
-/* All before @next is done with: the peer may write over it. */
-static inline void pabal__reader_go_on(struct pabal__reader *reader, uint64_t next)
-{
-	reader->next = next;
-	/* relaxed: as pabal__reader_sequence() */
-	atomic_store_explicit(&reader->sequence, pabal__reader_sequence(reader) + 1, memory_order_relaxed);
-	/* release: our reads are done; pairs with the acquire in pabal__writer_look_for_room() */
-	atomic_store_explicit(reader->position, next, PABAL__FAULT(POSITION_RELAXED) ? memory_order_relaxed : memory_order_release);
-}
-
-/* Done with the message that was looked at. */
-static inline void pabal__reader_consume(struct pabal__reader *reader, uint32_t header)
-{
-	uint64_t next = pabal__stream_after(reader->next, pabal__stream_step_of(header)), sequence = pabal__reader_sequence(reader);
-
-	if (sequence != reader->vain) { /* more is there, probably: ahead of what the processor fetches by itself. Measured */
-		__builtin_prefetch(reader->ring + pabal__stream_offset(next + PABAL__STREAM_AHEAD));
-		__builtin_prefetch(reader->ring + pabal__stream_offset(next + PABAL__STREAM_AHEAD + 64));
-	}
-	if (reader->last != header) /* it is read in each stream, and stored in few */
-		reader->last = header;
-	pabal__reader_go_on(reader, next);
-}
-
-/* For who waits for an answer: what will be behind it is worked out before it comes. */
-static inline void pabal__reader_foresee(struct pabal__reader *reader)
-{
-	reader->alike = pabal__stream_after(reader->next, pabal__stream_step_of(reader->last));
-}
-
-/* Done with the answer that was waited for in that way: it is alone, nothing more comes that would have to be fetched. */
-static inline void pabal__reader_consume_foreseen(struct pabal__reader *reader, uint32_t header)
-{
-	if (__builtin_expect(header == reader->last, 1))
-		pabal__reader_go_on(reader, reader->alike);
-	else
-		pabal__reader_consume(reader, header);
 }
 
 #endif

@@ -16,7 +16,7 @@
 #include <pabal/pabal.h>
 
 #include "crash/step.h"
-#include "queue/stream.h"
+#include "queue/stream_reader.h"
 #include "support/link_pair.h"
 
 enum {

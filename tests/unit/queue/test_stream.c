@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "queue/stream.h"
+#include "queue/stream_reader.h"
 #include "support/support.h"
 
 /* As who streams sends, as who asks and answers, and as who does both. */
